@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file option.h
+ * @brief Tables of named, typed, bounded options.
+ *
+ * One table serves for parsing, range checks, --help, the man page, and writing back. Device URIs
+ * ("sim:seed=7,bits=10") and training configurations ("optim.lr=3e-4") are both described by one.
+ */
+#ifndef OPU_OPTION_H
+#define OPU_OPTION_H
+
+#include <opu/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum opu_option_type {
+    OPU_OPTION_BOOL,   /**< bool: 0/1, no/yes, off/on, false/true */
+    OPU_OPTION_UINT,   /**< uint64_t, decimal */
+    OPU_OPTION_DOUBLE, /**< double, finite */
+    OPU_OPTION_CHOICE, /**< int: index into choices, "a|b|c" */
+    OPU_OPTION_TEXT    /**< char[OPU_OPTION_TEXT_SIZE], no control characters */
+};
+
+#define OPU_OPTION_TEXT_SIZE 256
+
+struct opu_option {
+    const char *key;
+    enum opu_option_type type;
+    size_t offset;        /**< of the member in the struct the table describes */
+    const char *fallback; /**< the default, as the user would write it */
+    double min, max;      /**< inclusive, for UINT and DOUBLE; both 0: any (UINT up to 2^53) */
+    const char *choices;  /**< for CHOICE */
+    const char *unit;     /**< "us", "e-", ... or NULL */
+    const char *help;     /**< one line */
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
