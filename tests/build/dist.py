@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""`meson dist` makes a tarball that configures, builds, tests and installs itself: dist.py SOURCE MESON CC."""
+
+import os
+import pathlib
+import shutil
+import sys
+import tarfile
+import tempfile
+
+from tap import Skip, Tap, run
+
+SOURCE = pathlib.Path(sys.argv[1]).resolve()
+MESON, CC = sys.argv[2:4]
+
+
+def tarball_tests_itself(work):
+    if not (SOURCE / ".git").exists():
+        raise Skip("not a git checkout")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MESON")}
+    environment["CC"] = CC
+    build = work / "build"
+    run([MESON, "setup", str(build), str(SOURCE)], env=environment)
+    run([MESON, "dist", "-C", str(build), "--formats", "gztar", "--allow-dirty"], env=environment)
+    tarball = next((build / "meson-dist").glob("*.tar.gz"))
+    with tarfile.open(tarball) as archive:
+        names = archive.getnames()
+    for wanted in ("README.md", "LICENSE", "meson.build", "tests/build/dist.py", "tools/quickstart"):
+        assert any(name.endswith("/" + wanted) for name in names), f"{tarball.name} lacks {wanted}"
+
+
+def main():
+    tap = Tap()
+    work = pathlib.Path(tempfile.mkdtemp(prefix="opu-dist-"))
+    try:
+        tap.test("the tarball tests itself", tarball_tests_itself, work)
+    finally:
+        shutil.rmtree(work)
+    tap.done()
+
+
+main()

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+"""Rules about the tree that a compiler does not see: tree.py ROOT.
+
+Includes run one way (tools, tests -> sim, driver -> core), public headers need libc alone, each source names
+its licence, each folder has its README.md, file names are unique.
+"""
+
+import pathlib
+import re
+import sys
+
+from tap import Tap
+
+ROOT = pathlib.Path(sys.argv[1])
+HOUSE = ("core", "sim", "driver", "tools", "include", "tests")
+
+# What a quoted or <opu/...> include of a file below the left side may start with. First match counts.
+MAY_INCLUDE = (
+    ("include/opu/", ("opu/",)),
+    ("core/", ("opu/", "core/")),
+    ("sim/", ("opu/", "core/base/", "sim/")),
+    ("driver/", ("opu/", "core/base/", "driver/")),
+    ("tools/bench/", ("opu/", "core/", "sim/", "driver/", "tools/")),
+    ("tools/", ("opu/", "tools/")),
+    ("tests/contract/", ("opu/", "tests/")),
+    ("tests/cli/", ("opu/", "tests/")),
+    ("tests/", ("opu/", "core/", "sim/", "driver/", "tests/")),
+)
+LIBC = {
+    "assert.h", "complex.h", "ctype.h", "errno.h", "float.h", "inttypes.h", "limits.h", "math.h",
+    "stdarg.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "time.h",
+}
+# Libraries from outside, and the folders that may see their headers.
+CONFINED = {
+    "fftw3.h": ("sim/", "core/base/", "tools/bench/"),
+    "cblas.h": ("core/base/", "tools/bench/"),
+    "libusb.h": ("driver/",),
+    "cmocka.h": ("tests/",),
+}
+SKIPPED = re.compile(r"(^|/)(build[^/]*/.*\.p|\.git|meson-[^/]*|__pycache__)(/|$)")
+SPDX = "SPDX-License-Identifier: MIT"
+
+
+def sources(root):
+    """Every C source and header of the house, as a path relative to the root."""
+    found = []
+    for part in HOUSE:
+        for path in sorted((root / part).rglob("*.[ch]")):
+            found.append(path.relative_to(root))
+    return [path for path in found if not SKIPPED.search(str(path))]
+
+
+def wrong_includes(name, text, beside=()):
+    """Complaints about the #include lines of one file; `beside` names the files of its own folder."""
+    wrong = []
+    allowed = next(may for start, may in MAY_INCLUDE if name.startswith(start))
+    for kind, target in re.findall(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', text, flags=re.M):
+        base = target.rsplit("/", 1)[-1]
+        if ".." in target.split("/"):
+            wrong.append(f"{name}: \"{target}\" climbs out of its folder; name it from the root")
+        elif base in CONFINED and kind == "<" and not name.startswith(CONFINED[base]):
+            wrong.append(f"{name}: <{target}> is only for {', '.join(CONFINED[base])}")
+        elif kind == "<" and not target.startswith("opu/"):
+            if name.startswith("include/") and target not in LIBC:
+                wrong.append(f"{name}: <{target}> is not of libc; public headers need libc alone")
+        elif not target.startswith(allowed) and not (kind == '"' and target in beside):
+            wrong.append(f"{name}: {target} is not for this folder; it may see {', '.join(allowed)}")
+    return wrong
+
+
+def includes_run_one_way():
+    wrong = []
+    for path in sources(ROOT):
+        beside = {other.name for other in (ROOT / path).parent.iterdir()}
+        wrong += wrong_includes(str(path), (ROOT / path).read_text(), beside)
+    assert not wrong, "\n".join(wrong)
+
+
+def the_rules_catch_what_they_forbid():
+    bad = (
+        ("core/base/x.c", '#include "sim/camera.h"\n'),
+        ("core/base/x.c", '#include "driver/wire.h"\n'),
+        ("core/nn/x.c", "#  include <fftw3.h>\n"),
+        ("sim/x.c", '#include "driver/wire.h"\n'),
+        ("sim/x.c", '#include "core/nn/graph.h"\n'),
+        ("driver/x.c", '#include "sim/camera.h"\n'),
+        ("tools/x.c", '#include "core/base/fail.h"\n'),
+        ("tools/x.c", '#include "../core/base/fail.h"\n'),
+        ("tests/cli/x.c", '#include "core/base/fail.h"\n'),
+        ("include/opu/x.h", "#include <jansson.h>\n"),
+        ("include/opu/x.h", '#include "core/base/fail.h"\n'),
+    )
+    good = (
+        ("core/nn/x.c", '#include <opu/npy.h>\n#include "core/base/fail.h"\n#include <math.h>\n'),
+        ("sim/x.c", '#include "core/base/rng.h"\n#include "sim/camera.h"\n#include <fftw3.h>\n'),
+        ("tools/x.c", '#include <opu/opu.h>\n#include "tools/cli.h"\n#include <stdio.h>\n'),
+        ("tools/bench/x.c", '#include "core/base/gemm.h"\n#include <cblas.h>\n'),
+    )
+    for name, text in bad:
+        assert wrong_includes(name, text), f"not caught: {name}: {text}"
+    for name, text in good:
+        assert not wrong_includes(name, text), f"wrongly caught: {wrong_includes(name, text)}"
+
+
+def sources_name_their_licence():
+    bare = [str(p) for p in sources(ROOT) if SPDX not in (ROOT / p).read_text().split("\n", 1)[0]]
+    assert not bare, "\n".join(f"{name}: the first line lacks {SPDX}" for name in bare)
+
+
+def folders_have_a_readme():
+    missing = []
+    for part in HOUSE:
+        folders = {ROOT / part} | {p.parent for p in (ROOT / part).rglob("meson.build")}
+        for folder in sorted(folders):
+            readme = folder / "README.md"
+            if folder == ROOT / "include":
+                continue  # holds include/opu and nothing else
+            if not readme.is_file():
+                missing.append(f"{folder.relative_to(ROOT)}: no README.md")
+            elif len(readme.read_text().splitlines()) > 80:
+                missing.append(f"{readme.relative_to(ROOT)}: more than a page (80 lines)")
+    assert not missing, "\n".join(missing)
+
+
+def file_names_are_unique():
+    """Headers may share their name with a public one of the same noun; nothing else is twice."""
+    seen = {}
+    for path in sources(ROOT):
+        if path.parts[0] != "include":
+            seen.setdefault(path.name, []).append(str(path))
+    twice = [" and ".join(paths) for paths in seen.values() if len(paths) > 1]
+    assert not twice, "\n".join(twice)
+
+
+def main():
+    tap = Tap()
+    tap.test("the rules catch what they forbid", the_rules_catch_what_they_forbid)
+    tap.test("includes run one way", includes_run_one_way)
+    tap.test("sources name their licence", sources_name_their_licence)
+    tap.test("folders have a readme", folders_have_a_readme)
+    tap.test("file names are unique", file_names_are_unique)
+    tap.done()
+
+
+main()
