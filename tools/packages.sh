@@ -7,7 +7,7 @@ BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkgconf libopenblas-openmp-dev l
     libjansson-dev zlib1g-dev libpng-dev libinih-dev dataset-fashion-mnist)
 TEST_PACKAGES=(g++ libcmocka-dev python3 python3-numpy librandom123-dev)
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
-CHECK_PACKAGES=(clang-tidy-14 libomp-14-dev cppcheck clang-format-14 git ca-certificates)
+CHECK_PACKAGES=(clang-tidy-14 libomp-14-dev cppcheck clang-format-14 shellcheck git)
 
 missing_packages() {
     local package
