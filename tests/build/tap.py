@@ -27,7 +27,7 @@ class Tap:
             print(f"not ok {self.count} - {name}", flush=True)
             text = str(why) if isinstance(why, AssertionError) else repr(why)
             for line in text.splitlines():
-                print(f"# {line}", flush=True)
+                print(f"# {line}", file=sys.stderr, flush=True)  # meson shows stderr of a failed test
 
     def done(self):
         print(f"1..{self.count}")
