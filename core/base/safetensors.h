@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The safetensors format: 8 bytes little-endian header length, a JSON header, raw tensors. Read back by
- * Python's safetensors library; headers over 100 MB, overlaps, gaps and bad offsets are refused.
+ * The safetensors format: 8 bytes little-endian header length, a JSON header, raw tensors. Read
+ * back by Python's safetensors library; headers over 100 MB, overlaps, gaps and bad offsets are
+ * refused.
  */
 #ifndef OPU_CORE_SAFETENSORS_H
 #define OPU_CORE_SAFETENSORS_H
@@ -36,10 +37,11 @@ OPU_NODISCARD int opu_safetensors_parse(struct opu_safetensors **out, struct opu
 void opu_safetensors_close(struct opu_safetensors *file);
 
 size_t opu_safetensors_count(const struct opu_safetensors *file);
-/* i-th tensor, and by name (NULL if there is none). Borrowed until close; data is 64-byte aligned per file
- * start only as far as the format gives: copy before use as floats. */
+/* i-th tensor, and by name (NULL if there is none). Borrowed until close; data is 64-byte aligned
+ * per file start only as far as the format gives: copy before use as floats. */
 const struct opu_tensor_ref *opu_safetensors_at(const struct opu_safetensors *file, size_t i);
-const struct opu_tensor_ref *opu_safetensors_find(const struct opu_safetensors *file, const char *name);
+const struct opu_tensor_ref *opu_safetensors_find(const struct opu_safetensors *file,
+                                                  const char *name);
 /* A value of __metadata__, or NULL. Borrowed. */
 const char *opu_safetensors_meta(const struct opu_safetensors *file, const char *key);
 
