@@ -46,8 +46,10 @@ struct opu_caps {
     double upload_bytes_per_s; /**< 0: uploads hide behind the frames */
     double power_w;            /**< of the whole device while it runs */
     /**
-     * Mean share of the full scale that one mirror adds per microsecond with the reference blocked, averaged
-     * over the matrix's ensemble; 0: unknown, calibration measures it.
+     * Mean share of the full scale (2^bits - 1 counts) that one mirror adds per microsecond with the reference
+     * blocked, averaged over the matrix's ensemble; 0: unknown, calibration measures it. It is the light of
+     * the step from off to on: where mirrors that are off leak the amplitude eps, (1 - eps)^2 of what one
+     * mirror alone sends.
      */
     double signal_per_us;
     double reference_per_us;   /**< the same for the whole reference arm at amplitude 1; 0: unknown */
