@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* Ornstein-Uhlenbeck drift at random access. Formulas: sim/drift.h. */
+#include "sim/drift.h"
+
+#include <math.h>
+#include <string.h>
+
+uint64_t opu_drift_step(double time_s, double tau_s)
+{
+    return tau_s > 0.0 ? (uint64_t)(time_s * (double)OPU_DRIFT_STEPS_PER_TAU / tau_s) : 0;
+}
+
+/* Appends the middle's own draw and makes weights[k] those of the middle. */
+static void bisect(struct opu_drift_mix *mix, const double *left, const double *right,
+                   uint64_t half, uint64_t middle, double *weights)
+{
+    double const r = exp(-(double)half / OPU_DRIFT_STEPS_PER_TAU);
+    for (size_t k = 0; k < mix->n; ++k) {
+        weights[k] = r / (1.0 + r * r) * (left[k] + right[k]);
+    }
+    mix->node[mix->n] = middle;
+    weights[mix->n] = sqrt((1.0 - r * r) / (1.0 + r * r));
+    ++mix->n;
+}
+
+void opu_drift_mix_at(struct opu_drift_mix *mix, uint64_t step)
+{
+    uint64_t const span = UINT64_C(1) << OPU_DRIFT_LEVELS;
+    uint64_t low = step - step % span;
+    *mix = (struct opu_drift_mix){.n = 1, .node = {low}, .weight = {1.0}};
+    if (step == low) {
+        return;
+    }
+    double left[OPU_DRIFT_TERMS] = {1.0};
+    double right[OPU_DRIFT_TERMS] = {0.0, 1.0};
+    double middle[OPU_DRIFT_TERMS] = {0.0};
+    mix->n = 2;
+    mix->node[1] = low + span;
+    for (uint64_t half = span / 2; half > 0; half /= 2) {
+        uint64_t const at = low + half;
+        bisect(mix, left, right, half, at, middle);
+        if (step == at) {
+            break;
+        }
+        if (step < at) {
+            memcpy(right, middle, sizeof(right));
+        } else {
+            memcpy(left, middle, sizeof(left));
+            low = at;
+        }
+    }
+    memcpy(mix->weight, middle, sizeof(middle));
+}

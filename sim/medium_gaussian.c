@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ideal strong scatterer: H_ij independent circular complex Gaussian, E|H_ij|^2 = 1 - what a
+ * thick medium tends to when outputs are a speckle grain apart and both sides are few against its
+ * modes (Popoff et al., PRL 104, 100601, 2010; Marchenko-Pastur spectrum).
+ *
+ * Entry (i, j) comes from the Philox block (seed, OPU_STREAM_MATRIX, a = j / 2, b = i), whose four
+ * normals are (Re, Im) of the even and of the odd input, each divided by sqrt 2. It depends on its
+ * indices alone: a larger set-up contains the smaller one. Drift adds blocks of OPU_STREAM_DRIFT
+ * with b = i + node * 2^21.
+ */
+#include "sim/medium_gaussian.h"
+
+#include "core/base/fail.h"
+#include "core/base/mem.h"
+#include "sim/medium.h"
+
+static int create(struct opu_medium **out, struct opu_context *context, uint64_t seed)
+{
+    *out = opu_calloc(context, 1, sizeof(**out));
+    if (*out == NULL) {
+        return OPU_E_NO_MEMORY;
+    }
+    **out = (struct opu_medium){
+        .ops = &opu_medium_gaussian, .context = context, .seed = seed, .isa = opu_isa_best()};
+    return OPU_OK;
+}
+
+static void destroy(struct opu_medium *medium)
+{
+    if (medium != NULL) {
+        opu_context_free(medium->context, medium);
+    }
+}
+
+typedef void (*strip_fn)(uint64_t seed, const struct opu_drift_mix *mix, uint32_t first_output,
+                         uint32_t first_input, uint32_t n_inputs, float *strip);
+
+static strip_fn strip_kernel(enum opu_isa isa)
+{
+#if defined(__x86_64__)
+    static const strip_fn kernels[OPU_ISA_COUNT] = {
+        [OPU_ISA_BASE] = opu_gaussian_strip_base,
+        [OPU_ISA_AVX2] = opu_gaussian_strip_avx2,
+        [OPU_ISA_AVX512] = opu_gaussian_strip_avx512,
+    };
+    return kernels[isa];
+#else
+    (void)isa;
+    return opu_gaussian_strip_base;
+#endif
+}
+
+static void strip(const struct opu_medium *medium, const struct opu_drift_mix *mix,
+                  uint32_t first_output, uint32_t first_input, uint32_t n_inputs, float *out)
+{
+    strip_kernel(medium->isa)(medium->seed, mix, first_output, first_input, n_inputs, out);
+}
+
+const struct opu_medium_ops opu_medium_gaussian = {
+    .name = "gaussian",
+    .create = create,
+    .destroy = destroy,
+    .strip = strip,
+};
+
+const struct opu_medium_ops *const opu_media[] = {
+    [OPU_MEDIUM_GAUSSIAN] = &opu_medium_gaussian,
+};

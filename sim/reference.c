@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* The reference arm. Formula: sim/reference.h. */
+#include "sim/reference.h"
+
+#include <math.h>
+
+struct opu_sim_reference opu_sim_reference_arm(struct opu_reference state, double electrons_per_us)
+{
+    double const amplitude = state.amplitude * sqrt(electrons_per_us);
+    return (struct opu_sim_reference){amplitude * cos(state.phase_rad),
+                                      amplitude * sin(state.phase_rad)};
+}

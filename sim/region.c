@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* Speckle pictures: pupil modes to camera pixels by one FFT. Formulas: sim/region.h. */
+#include "sim/region.h"
+
+#include "core/base/fail.h"
+#include "core/base/mem.h"
+#include "sim/camera.h"
+
+#include <fftw3.h>
+#include <math.h>
+#include <pthread.h>
+#include <string.h>
+
+/* Full width at half maximum of |2 J1(s) / s|^2 is 2 * 1.61634 = 2 pi f_c * grain. */
+#define FWHM_TIMES_2FC 1.0290
+
+struct opu_sim_region {
+    struct opu_context *context;
+    size_t width, height;
+    size_t grid_width, grid_height;
+    size_t n_modes;
+    uint32_t *place; /* [n_modes] grid point of each mode */
+    float scale;     /* n_modes^-1/2 */
+    fftwf_complex *grid;
+    fftwf_plan plan;
+};
+
+/* FFTW's planner is not thread-safe; this is the one lock around it here. */
+static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER;
+
+/* The next length whose prime factors are 2, 3, 5. */
+static size_t smooth_length(size_t n)
+{
+    for (;; ++n) {
+        size_t rest = n;
+        static const size_t primes[] = {2, 3, 5};
+        for (size_t k = 0; k < 3; ++k) {
+            while (rest % primes[k] == 0) {
+                rest /= primes[k];
+            }
+        }
+        if (rest == 1) {
+            return n;
+        }
+    }
+}
+
+/* Visits the pupil row by row; place NULL only counts. Modes beyond the grid's own frequencies fold
+ * back. */
+static size_t list_modes(uint32_t *place, size_t width, size_t height, double cut_off)
+{
+    ptrdiff_t const kx_max = (ptrdiff_t)(cut_off * (double)width);
+    ptrdiff_t const ky_max = (ptrdiff_t)(cut_off * (double)height);
+    size_t n = 0;
+    for (ptrdiff_t ky = -ky_max; ky <= ky_max; ++ky) {
+        for (ptrdiff_t kx = -kx_max; kx <= kx_max; ++kx) {
+            double const fx = (double)kx / (double)width;
+            double const fy = (double)ky / (double)height;
+            if (fx * fx + fy * fy > cut_off * cut_off) {
+                continue;
+            }
+            if (place != NULL) {
+                size_t const x = (size_t)(kx + (ptrdiff_t)width) % width;
+                size_t const y = (size_t)(ky + (ptrdiff_t)height) % height;
+                place[n] = (uint32_t)(y * width + x);
+            }
+            ++n;
+        }
+    }
+    return n;
+}
+
+static int check(const struct opu_region *setup)
+{
+    if (setup->stride > 1 || setup->binning > 1) {
+        return opu_fail(OPU_E_UNSUPPORTED,
+                        "sim: region with stride %u and binning %u, only 1 and 1 are simulated",
+                        setup->stride, setup->binning);
+    }
+    double const grain = setup->pixels_per_grain;
+    if (grain != 0.0 && !(grain >= 1.0 && grain <= 1024.0)) {
+        return opu_fail(
+            OPU_E_INVALID,
+            "sim: region with %g pixels per grain, wanted 1 to 1024 (0: the device's own)", grain);
+    }
+    if (setup->width == 0 || setup->height == 0 || setup->width > 8192 || setup->height > 8192) {
+        return opu_fail(OPU_E_INVALID, "sim: region of %u x %u pixels, wanted 1 to 8192 a side",
+                        setup->width, setup->height);
+    }
+    return OPU_OK;
+}
+
+static int plan(struct opu_sim_region *region)
+{
+    pthread_mutex_lock(&planner);
+    region->grid = fftwf_alloc_complex(region->grid_width * region->grid_height);
+    if (region->grid != NULL) {
+        region->plan = fftwf_plan_dft_2d((int)region->grid_height, (int)region->grid_width,
+                                         region->grid, region->grid, FFTW_BACKWARD, FFTW_ESTIMATE);
+    }
+    pthread_mutex_unlock(&planner);
+    if (region->plan == NULL) {
+        return opu_fail(OPU_E_NO_MEMORY, "sim: no memory for a Fourier transform of %zu x %zu",
+                        region->grid_width, region->grid_height);
+    }
+    return OPU_OK;
+}
+
+int opu_sim_region_create(struct opu_sim_region **out, size_t *n_modes, struct opu_context *context,
+                          const struct opu_region *setup)
+{
+    *out = NULL;
+    OPU_TRY(check(setup));
+    struct opu_sim_region *const region = opu_calloc(context, 1, sizeof(*region));
+    if (region == NULL) {
+        return OPU_E_NO_MEMORY;
+    }
+    double const grain =
+        setup->pixels_per_grain > 0.0 ? setup->pixels_per_grain : OPU_REGION_GRAIN_PIXELS;
+    double const cut_off = FWHM_TIMES_2FC / (2.0 * grain);
+    size_t const margin = (size_t)ceil(2.0 * grain);
+    region->context = context;
+    region->width = setup->width;
+    region->height = setup->height;
+    region->grid_width = smooth_length(setup->width + margin);
+    region->grid_height = smooth_length(setup->height + margin);
+    region->n_modes = list_modes(NULL, region->grid_width, region->grid_height, cut_off);
+    region->scale = (float)(1.0 / sqrt((double)region->n_modes));
+    int status = OPU_E_NO_MEMORY;
+    region->place = opu_calloc(context, region->n_modes, sizeof(*region->place));
+    if (region->place == NULL || (status = plan(region)) != OPU_OK) {
+        opu_sim_region_destroy(region);
+        return status;
+    }
+    list_modes(region->place, region->grid_width, region->grid_height, cut_off);
+    *n_modes = region->n_modes;
+    *out = region;
+    return OPU_OK;
+}
+
+void opu_sim_region_destroy(struct opu_sim_region *region)
+{
+    if (region == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&planner);
+    if (region->plan != NULL) {
+        fftwf_destroy_plan(region->plan);
+    }
+    fftwf_free(region->grid);
+    pthread_mutex_unlock(&planner);
+    opu_context_free(region->context, region->place);
+    opu_context_free(region->context, region);
+}
+
+/* Position of output i's real part in blocks of 64 re, 64 im. */
+static size_t block_offset(size_t i)
+{
+    return i / OPU_BLOCK_PIXELS * OPU_BLOCK_FLOATS + i % OPU_BLOCK_PIXELS;
+}
+
+void opu_sim_region_field(struct opu_sim_region *region, const float *modes, float *field)
+{
+    memset(region->grid, 0, region->grid_width * region->grid_height * sizeof(*region->grid));
+    for (size_t k = 0; k < region->n_modes; ++k) {
+        const float *const mode = modes + block_offset(k);
+        region->grid[region->place[k]][0] += region->scale * mode[0];
+        region->grid[region->place[k]][1] += region->scale * mode[OPU_BLOCK_PIXELS];
+    }
+    fftwf_execute(region->plan);
+    for (size_t y = 0; y < region->height; ++y) {
+        for (size_t x = 0; x < region->width; ++x) {
+            const float *const e = region->grid[y * region->grid_width + x];
+            float *const pixel = field + block_offset(y * region->width + x);
+            pixel[0] = e[0];
+            pixel[OPU_BLOCK_PIXELS] = e[1];
+        }
+    }
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Speckle with resolved grains, for pictures and off-axis read-out. The medium's outputs are the
+ * modes of a circular pupil in front of the camera; a lens Fourier-transforms them (Goodman,
+ * Speckle Phenomena in Optics, 2nd ed., sec. 5; unitary transform):
+ *
+ *   E(x, y) = M^-1/2 sum over modes k of c_k exp(2 pi i (kx x / Px + ky y / Py)),   |k / P| <= f_c
+ *
+ * with M modes inside the pupil and P the grid (the region with a margin of two grains, as the sum
+ * is periodic). The intensity's autocovariance is |2 J1(s) / s|^2, s = 2 pi f_c r, whose full width
+ * at half maximum defines the grain: pixels_per_grain = 1.0290 / (2 f_c).
+ */
+#ifndef OPU_SIM_REGION_H
+#define OPU_SIM_REGION_H
+
+#include <opu/backend.h>
+
+struct opu_sim_region;
+
+/* Grain where the set-up leaves it to the device. */
+#define OPU_REGION_GRAIN_PIXELS 3.0
+
+/* Plans. *n_modes: outputs that the medium must have. */
+int opu_sim_region_create(struct opu_sim_region **out, size_t *n_modes, struct opu_context *context,
+                          const struct opu_region *setup);
+void opu_sim_region_destroy(struct opu_sim_region *region);
+
+/*
+ * Field at the pixels, row by row: modes by blocks of 64 re, 64 im in, pixels by the same blocks
+ * out (the room behind the last pixel is left alone).
+ */
+void opu_sim_region_field(struct opu_sim_region *region, const float *modes, float *field);
+
+#endif

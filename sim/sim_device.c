@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The device "sim:": laser, DMD, medium, reference arm and camera joined into one backend. This
+ * file opens, describes and sets up; sim_frames.c runs the frames.
+ */
+#include "sim/sim_device.h"
+
+#include "core/base/fail.h"
+#include "core/base/hash.h"
+#include "core/base/mem.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+/* Of the reference arm, where the options leave it open: four times the signal of 1024 mirrors on.
+ */
+#define REFERENCE_PER_FLUX 4096.0
+#define POWER_W 30.0 /* arXiv 2409.12965: 1500 TeraOPS under 30 W */
+#define MAX_TABLE 1024
+#define MIN_EXPOSURE_US 1.0
+#define MAX_EXPOSURE_US 100000.0
+
+static bool has_shot_noise(const struct opu_sim *sim)
+{
+    return sim->options.noise == OPU_SIM_NOISE_ALL || sim->options.noise == OPU_SIM_NOISE_SHOT;
+}
+
+static bool has_read_noise(const struct opu_sim *sim)
+{
+    return sim->options.noise == OPU_SIM_NOISE_ALL || sim->options.noise == OPU_SIM_NOISE_READ;
+}
+
+static void release_setup(struct opu_sim *sim)
+{
+    opu_context_free(sim->context, sim->exposures_us);
+    opu_context_free(sim->context, sim->references);
+    opu_context_free(sim->context, sim->modes);
+    opu_context_free(sim->context, sim->picture);
+    opu_context_free(sim->context, sim->scratch);
+    opu_sim_region_destroy(sim->region);
+    sim->exposures_us = NULL;
+    sim->references = NULL;
+    sim->modes = NULL;
+    sim->picture = NULL;
+    sim->scratch = NULL;
+    sim->region = NULL;
+    sim->n_pixels = 0;
+}
+
+static void sim_close(void *device)
+{
+    struct opu_sim *const sim = device;
+    if (sim == NULL) {
+        return;
+    }
+    release_setup(sim);
+    opu_sim_matrix_fini(&sim->matrix);
+    if (sim->medium != NULL) {
+        sim->medium->ops->destroy(sim->medium);
+    }
+    opu_context_free(sim->context, sim->runs);
+    opu_context_free(sim->context, sim);
+}
+
+static int sim_open(void **device, struct opu_context *context, const void *options)
+{
+    struct opu_sim *const sim = opu_calloc(context, 1, sizeof(*sim));
+    if (sim == NULL) {
+        return OPU_E_NO_MEMORY;
+    }
+    sim->context = context;
+    sim->options = *(const struct opu_sim_options *)options;
+    sim->sensor = opu_sensors[sim->options.camera];
+    if (sim->options.full_well_e > 0.0) {
+        sim->sensor.full_well_e = sim->options.full_well_e;
+    }
+    if (sim->options.read_noise_e >= 0.0) {
+        sim->sensor.read_noise_e = sim->options.read_noise_e;
+    }
+    sim->dmd = opu_dmd_make(sim->options.leakage);
+    sim->reference_e_per_us = sim->options.reference > 0.0 ? sim->options.reference
+                                                           : REFERENCE_PER_FLUX * sim->options.flux;
+    int status = OPU_E_NO_MEMORY;
+    sim->runs = opu_calloc(context, OPU_SIM_MAX_FRAMES + 1, sizeof(*sim->runs));
+    if (sim->runs != NULL) {
+        status = opu_media[sim->options.medium]->create(&sim->medium, context, sim->options.seed);
+    }
+    if (status != OPU_OK) {
+        sim_close(sim);
+        return status;
+    }
+    *device = sim;
+    return OPU_OK;
+}
+
+static int sim_caps(void *device, struct opu_caps *caps)
+{
+    const struct opu_sim *const sim = device;
+    caps->flags = OPU_CAP_FRAMES | OPU_CAP_REFERENCE | OPU_CAP_REFERENCE_LEVELS | OPU_CAP_REGION |
+                  OPU_CAP_FIELD | (sim->options.tau_s > 0.0 ? OPU_CAP_DRIFT : 0);
+    caps->adc_bits = 0x1ff00u;
+    caps->default_bits = (uint32_t)sim->options.bits;
+    caps->max_inputs = OPU_SIM_MAX_INPUTS;
+    caps->max_pixels = OPU_SIM_MAX_PIXELS;
+    caps->max_frames = OPU_SIM_MAX_FRAMES;
+    caps->max_exposures = MAX_TABLE;
+    caps->max_references = MAX_TABLE;
+    caps->min_exposure_us = MIN_EXPOSURE_US;
+    caps->max_exposure_us = MAX_EXPOSURE_US;
+    caps->frame_rate_hz = sim->options.rate_hz;
+    caps->power_w = POWER_W;
+    caps->signal_per_us = sim->options.flux / sim->sensor.full_well_e;
+    caps->reference_per_us = sim->reference_e_per_us / sim->sensor.full_well_e;
+    caps->full_well_e = sim->sensor.full_well_e;
+    caps->read_noise_e = has_read_noise(sim) ? sim->sensor.read_noise_e : 0.0;
+    caps->shot_noise = has_shot_noise(sim);
+    return OPU_OK;
+}
+
+/* Only what moves an entry of H: the medium and its seed. */
+static int sim_identity(void *device, char *text, size_t n)
+{
+    const struct opu_sim *const sim = device;
+    const char *const name = sim->medium->ops->name;
+    uint8_t seed[8];
+    for (size_t k = 0; k < 8; ++k) {
+        seed[k] = (uint8_t)(sim->medium->seed >> (8 * k));
+    }
+    uint64_t hash = opu_hash64(OPU_HASH_START, name, strlen(name));
+    hash = opu_hash64(hash, seed, sizeof(seed));
+    int const length = snprintf(text, n, "sim:%s:%016" PRIx64, name, hash);
+    if (length < 0 || (size_t)length >= n) {
+        return opu_fail(OPU_E_INVALID, "sim: the identity takes %d bytes, room for %zu", length, n);
+    }
+    return OPU_OK;
+}
+
+static int check_memory(const struct opu_sim *sim, size_t n_inputs, size_t n_outputs)
+{
+    size_t bytes;
+    size_t const limit_mib = (size_t)sim->options.memory_mib;
+    if (!opu_sim_matrix_bytes(&bytes, n_inputs, n_outputs) || bytes / (1024 * 1024) >= limit_mib) {
+        double const wanted = (double)n_inputs * (double)n_outputs * 8.0;
+        return opu_fail(OPU_E_INVALID,
+                        "sim: the matrix of %zu inputs x %zu outputs takes %.0f bytes, more than "
+                        "memory=%zu MiB allows",
+                        n_inputs, n_outputs, wanted, limit_mib);
+    }
+    return OPU_OK;
+}
+
+static int copy_tables(struct opu_sim *sim, const struct opu_frame_setup *setup)
+{
+    sim->n_exposures = setup->n_exposures;
+    sim->n_references = setup->n_references;
+    sim->exposures_us = opu_calloc(sim->context, setup->n_exposures, sizeof(*sim->exposures_us));
+    sim->references = opu_calloc(sim->context, setup->n_references, sizeof(*sim->references));
+    if (sim->exposures_us == NULL || sim->references == NULL) {
+        return OPU_E_NO_MEMORY;
+    }
+    for (size_t k = 0; k < setup->n_exposures; ++k) {
+        sim->exposures_us[k] = setup->exposures_us[k];
+    }
+    for (size_t k = 0; k < setup->n_references; ++k) {
+        sim->references[k] = opu_sim_reference_arm(setup->references[k], sim->reference_e_per_us);
+    }
+    return OPU_OK;
+}
+
+/* The matrix to n_outputs; the one at hand stays if it is that. */
+static int prepare_matrix(struct opu_sim *sim, size_t n_inputs, size_t n_outputs)
+{
+    OPU_TRY(check_memory(sim, n_inputs, n_outputs));
+    if (sim->matrix.n_inputs != n_inputs || sim->matrix.n_outputs != n_outputs) {
+        opu_sim_matrix_fini(&sim->matrix);
+        OPU_TRY(opu_sim_matrix_init(&sim->matrix, sim->context, n_inputs, n_outputs,
+                                    sim->dmd.leak_ratio));
+    }
+    if (!sim->matrix.loaded) {
+        opu_sim_matrix_load(&sim->matrix, sim->medium, 0);
+    }
+    return OPU_OK;
+}
+
+static int prepare_scratch(struct opu_sim *sim, size_t n_pixels)
+{
+#ifdef _OPENMP
+    sim->n_threads = (size_t)omp_get_max_threads();
+#else
+    sim->n_threads = 1;
+#endif
+    size_t const n_tiles = (n_pixels + OPU_TILE_PIXELS - 1) / OPU_TILE_PIXELS;
+    sim->modes =
+        opu_calloc(sim->context, sim->matrix.n_blocks, OPU_BLOCK_FLOATS * sizeof(*sim->modes));
+    if (sim->region != NULL) {
+        sim->picture = opu_calloc(sim->context, n_tiles, OPU_TILE_FLOATS * sizeof(*sim->picture));
+    } else {
+        sim->scratch = opu_calloc(sim->context, sim->n_threads,
+                                  OPU_SIM_PATTERNS * OPU_TILE_FLOATS * sizeof(*sim->scratch));
+    }
+    bool const missing = sim->region != NULL ? sim->picture == NULL : sim->scratch == NULL;
+    return sim->modes == NULL || missing ? OPU_E_NO_MEMORY : OPU_OK;
+}
+
+static int try_configure(struct opu_sim *sim, const struct opu_frame_setup *setup)
+{
+    size_t n_pixels = setup->n_pixels;
+    size_t n_outputs = n_pixels;
+    if (setup->output_kind == OPU_OUTPUT_REGION) {
+        OPU_TRY(opu_sim_region_create(&sim->region, &n_outputs, sim->context, &setup->region));
+        n_pixels = (size_t)setup->region.width * setup->region.height;
+    }
+    if (n_outputs > OPU_SIM_MAX_PIXELS) {
+        return opu_fail(OPU_E_INVALID, "sim: the region has %zu modes, at most %u are simulated",
+                        n_outputs, (unsigned)OPU_SIM_MAX_PIXELS);
+    }
+    OPU_TRY(copy_tables(sim, setup));
+    OPU_TRY(prepare_matrix(sim, setup->n_inputs, n_outputs));
+    OPU_TRY(prepare_scratch(sim, n_pixels));
+    uint32_t const bits = setup->bits != 0 ? setup->bits : (uint32_t)sim->options.bits;
+    opu_camera_init(&sim->camera, &sim->sensor, bits, has_shot_noise(sim), has_read_noise(sim),
+                    sim->options.seed);
+    sim->camera_tile = opu_camera_tile_kernel(opu_isa_best());
+    sim->n_inputs = setup->n_inputs;
+    sim->n_pixels = n_pixels;
+    return OPU_OK;
+}
+
+static int sim_configure(void *device, const struct opu_frame_setup *setup)
+{
+    struct opu_sim *const sim = device;
+    release_setup(sim);
+    int const status = try_configure(sim, setup);
+    if (status != OPU_OK) {
+        release_setup(sim);
+    }
+    return status;
+}
+
+/* Frames are done when submit returns. */
+static int sim_wait(void *device, uint64_t job, int timeout_ms)
+{
+    const struct opu_sim *const sim = device;
+    (void)timeout_ms;
+    if (job == 0 || job > sim->job) {
+        return opu_fail(OPU_E_NOT_FOUND, "sim: job %" PRIu64 " was never submitted", job);
+    }
+    return OPU_OK;
+}
+
+static const struct opu_backend_ops ops = {
+    .open = sim_open,
+    .close = sim_close,
+    .caps = sim_caps,
+    .identity = sim_identity,
+    .configure = sim_configure,
+    .submit = opu_sim_submit,
+    .wait = sim_wait,
+    .field = opu_sim_field,
+};
+
+const struct opu_backend opu_backend_sim = {
+    .api_version = OPU_BACKEND_API,
+    .scheme = "sim",
+    .summary = "simulated optical bench: laser, mirrors, scattering medium, camera",
+    .options = opu_sim_option_table,
+    .n_options = OPU_SIM_N_OPTIONS,
+    .options_size = sizeof(struct opu_sim_options),
+    .ops = &ops,
+};
