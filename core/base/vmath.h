@@ -58,21 +58,28 @@ static inline float opu_logf(float x)
     return k * 0.693145752f + (f + tail);
 }
 
-/* e^x for any finite x; 0 and infinity beyond the float range. */
-static inline float opu_expf(float x)
+/* x = k ln 2 + r, |r| <= ln(2) / 2; *k_out = k, and returns e^r. For |x| below 2^21. */
+static inline float opu_exp_reduced(float x, int32_t *k_out)
 {
-    float const low = x < -104.0f ? -104.0f : x;
-    float const t = low > 89.0f ? 89.0f : low;
-    float const shifted = t * 1.44269504f + OPU_ROUND_MAGIC;
+    float const shifted = x * 1.44269504f + OPU_ROUND_MAGIC;
     float const n = shifted - OPU_ROUND_MAGIC;
-    int32_t const k = (int32_t)(opu_float_bits(shifted) - OPU_ROUND_BITS);
-    float const r = (t - n * 0.693145752f) - n * 1.42860677e-6f;
+    float const r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
     float p = 1.381446674e-03f;
     p = p * r + 8.368780429e-03f;
     p = p * r + 4.166839422e-02f;
     p = p * r + 1.666652011e-01f;
     p = p * r + 4.999999341e-01f;
-    float const y = 1.0f + (r + p * (r * r));
+    *k_out = (int32_t)(opu_float_bits(shifted) - OPU_ROUND_BITS);
+    return 1.0f + (r + p * (r * r));
+}
+
+/* e^x for any finite x; 0 and infinity beyond the float range. */
+static inline float opu_expf(float x)
+{
+    float const low = x < -104.0f ? -104.0f : x;
+    float const t = low > 89.0f ? 89.0f : low;
+    int32_t k;
+    float const y = opu_exp_reduced(t, &k);
     /* Two factors, because 2^k alone may lie outside the normal floats. */
     int32_t const half = k >> 1;
     float const a = opu_bits_float((uint32_t)(half + 127) << 23);
@@ -80,26 +87,28 @@ static inline float opu_expf(float x)
     return (y * a) * b;
 }
 
-/* Hyperbolic tangent of any finite x: x P(x^2) / Q(x^2). Never beyond 1 in magnitude. */
+/* Hyperbolic tangent of any finite x: odd, and never beyond 1 in magnitude. */
 static inline float opu_tanhf(float x)
 {
+    uint32_t const sign = opu_float_bits(x) & 0x80000000u;
+    float const magnitude = opu_bits_float(opu_float_bits(x) ^ sign);
     /* tanh(9.02) rounds to 1 */
-    float const low = x < -9.02f ? -9.02f : x;
-    float const t = low > 9.02f ? 9.02f : low;
-    float const z = t * t;
-    float p = 1.331900452e-08f;
-    p = p * z + 2.058343248e-05f;
-    p = p * z + 3.494031651e-03f;
-    p = p * z + 1.337971553e-01f;
-    p = p * z + 1.0f;
-    float q = 7.761991722e-07f;
-    q = q * z + 3.283088029e-04f;
-    q = q * z + 2.587106225e-02f;
-    q = q * z + 4.671303078e-01f;
-    q = q * z + 1.0f;
-    float const y = t * p / q;
-    float const above = y < -1.0f ? -1.0f : y;
-    return above > 1.0f ? 1.0f : above;
+    float const a = magnitude > 9.02f ? 9.02f : magnitude;
+    /* Away from 0: 1 - 2 / (e^2a + 1). */
+    int32_t k;
+    float const y = opu_exp_reduced(a + a, &k);
+    float const e = y * opu_bits_float((uint32_t)(k + 127) << 23);
+    float const large = 1.0f - 2.0f / (e + 1.0f);
+    /* Near 0: a + a^3 P(a^2). */
+    float const z = a * a;
+    float p = -6.274239096e-03f;
+    p = p * z + 2.107167870e-02f;
+    p = p * z + -5.385230980e-02f;
+    p = p * z + 1.333258614e-01f;
+    p = p * z + -3.333331756e-01f;
+    float const small = a + p * (z * a);
+    float const result = a < 0.55f ? small : large;
+    return opu_bits_float(opu_float_bits(result) | sign);
 }
 
 /* Sine and cosine of 2 pi x for |x| <= 1. Exact at multiples of a quarter. */
