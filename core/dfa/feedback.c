@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* Feedback: the projection, and the array that the taps read. */
+#include "core/dfa/feedback.h"
+
+#include "core/base/fail.h"
+#include "core/base/mem.h"
+
+#define LINE (OPU_ALIGNMENT / sizeof(float))
+
+struct opu_feedback {
+    struct opu_context *context;
+    struct opu_graph *graph;
+    struct opu_projection *projection;
+    size_t n_error, stride, max_rows;
+    float *data;
+};
+
+static int check(struct opu_graph *graph, const struct opu_feedback_options *options)
+{
+    if (options == NULL || options->size != sizeof *options) {
+        return opu_fail(OPU_E_INVALID, "feedback: options of size %zu, wanted %zu",
+                        options == NULL ? 0 : options->size, sizeof *options);
+    }
+    if (opu_graph_taps(graph) == 0) {
+        return opu_fail(OPU_E_INVALID, "feedback: the network has no tap, wanted at least one");
+    }
+    if (opu_graph_tap_at(graph, 0)->grad == NULL || opu_graph_method(graph) != OPU_METHOD_DFA) {
+        return opu_fail(OPU_E_INVALID, "feedback: the network isn't planned for dfa with backward");
+    }
+    return OPU_OK;
+}
+
+static size_t widest_tap(const struct opu_graph *graph)
+{
+    size_t widest = 0;
+    for (size_t i = 0; i < opu_graph_taps(graph); i++) {
+        size_t const columns = opu_graph_tap_at(graph, i)->columns;
+        widest = columns > widest ? columns : widest;
+    }
+    return widest;
+}
+
+static int make(struct opu_feedback *feedback, struct opu_device *device,
+                const struct opu_feedback_options *options)
+{
+    size_t const n_out = widest_tap(feedback->graph);
+    feedback->n_error = opu_graph_error_columns(feedback->graph);
+    feedback->stride = (n_out + LINE - 1) / LINE * LINE;
+    feedback->max_rows =
+        options->max_rows > 0 ? options->max_rows : opu_graph_max_rows(feedback->graph);
+    size_t n;
+    if (!opu_size_mul(&n, feedback->max_rows, feedback->stride)) {
+        return opu_fail(OPU_E_INVALID, "feedback: %zu rows of %zu are larger than memory",
+                        feedback->max_rows, feedback->stride);
+    }
+    feedback->data = opu_calloc(feedback->context, n, sizeof(float));
+    if (feedback->data == NULL) {
+        return OPU_E_NO_MEMORY;
+    }
+    struct opu_projection_options const projection = {
+        .size = sizeof projection,
+        .n_in = feedback->n_error,
+        .n_out = n_out,
+        .max_rows = feedback->max_rows,
+        .encode = options->encode,
+        .readout = options->readout,
+        .rescale = options->rescale,
+        .variance = 1.0 / (double)n_out,
+        .seed = options->seed,
+        .bits = options->bits,
+        .saturation = options->saturation,
+    };
+    OPU_TRY(opu_projection_create(&feedback->projection, device, &projection));
+    opu_graph_feedback(feedback->graph, feedback->data, feedback->stride);
+    return OPU_OK;
+}
+
+int opu_feedback_create(struct opu_feedback **out, struct opu_device *device,
+                        struct opu_graph *graph, const struct opu_feedback_options *options)
+{
+    *out = NULL;
+    OPU_TRY(check(graph, options));
+    struct opu_context *const context = opu_graph_context(graph);
+    struct opu_feedback *const feedback = opu_calloc(context, 1, sizeof *feedback);
+    if (feedback == NULL) {
+        return OPU_E_NO_MEMORY;
+    }
+    feedback->context = context;
+    feedback->graph = graph;
+    int const status = make(feedback, device, options);
+    if (status < 0) {
+        goto fail;
+    }
+    *out = feedback;
+    return OPU_OK;
+fail:
+    opu_feedback_destroy(feedback);
+    return status;
+}
+
+void opu_feedback_destroy(struct opu_feedback *feedback)
+{
+    if (feedback == NULL) {
+        return;
+    }
+    opu_projection_destroy(feedback->projection);
+    opu_context_free(feedback->context, feedback->data);
+    opu_context_free(feedback->context, feedback);
+}
+
+int opu_feedback_submit(struct opu_feedback *feedback, size_t rows)
+{
+    return opu_project_submit(feedback->projection, opu_graph_error(feedback->graph),
+                              feedback->n_error, rows);
+}
+
+int opu_feedback_wait(struct opu_feedback *feedback)
+{
+    return opu_project_wait(feedback->projection, feedback->data, feedback->stride);
+}
+
+int opu_feedback_project(struct opu_feedback *feedback, const float *error, size_t rows)
+{
+    if (rows > feedback->max_rows) {
+        return opu_fail(OPU_E_INVALID, "feedback: %zu rows, wanted at most %zu", rows,
+                        feedback->max_rows);
+    }
+    return opu_project(feedback->projection, error, feedback->n_error, rows, feedback->data,
+                       feedback->stride);
+}
+
+const float *opu_feedback_data(const struct opu_feedback *feedback, size_t *stride)
+{
+    *stride = feedback->stride;
+    return feedback->data;
+}
+
+struct opu_projection *opu_feedback_projection(const struct opu_feedback *feedback)
+{
+    return feedback->projection;
+}
