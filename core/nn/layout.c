@@ -88,17 +88,18 @@ static int adopt_params(struct opu_graph *graph, size_t *total)
             continue;
         }
         const struct opu_value *const other = next_param(owner, &theirs);
-        char mine_text[OPU_SHAPE_TEXT_SIZE];
-        char other_text[OPU_SHAPE_TEXT_SIZE] = "none";
+        char mine_text[OPU_OP_SHAPE_TEXT_SIZE];
+        char other_text[OPU_OP_SHAPE_TEXT_SIZE] = "none";
         if (other == NULL || strcmp(other->name, value->name) != 0 ||
             other->shape.rows != value->shape.rows ||
             other->shape.columns != value->shape.columns) {
             return opu_fail(OPU_E_MISMATCH,
                             "graph: parameter \"%s\" %s, but the graph that shares its parameters "
                             "has \"%s\" %s there",
-                            value->name, opu_shape_text(&value->shape, mine_text),
+                            value->name, opu_op_shape_text(&value->shape, mine_text),
                             other == NULL ? "" : other->name,
-                            other == NULL ? other_text : opu_shape_text(&other->shape, other_text));
+                            other == NULL ? other_text
+                                          : opu_op_shape_text(&other->shape, other_text));
         }
         value->param_offset = other->param_offset;
     }

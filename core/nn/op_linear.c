@@ -19,20 +19,20 @@
 static int infer(struct opu_shape *out, const struct opu_shape *in, size_t n_in, const double *attr)
 {
     (void)attr;
-    char x[OPU_SHAPE_TEXT_SIZE];
-    char w[OPU_SHAPE_TEXT_SIZE];
+    char x[OPU_OP_SHAPE_TEXT_SIZE];
+    char w[OPU_OP_SHAPE_TEXT_SIZE];
     if (in[0].dtype != OPU_F32 || in[0].columns == 0 || in[1].batch || in[1].columns == 0) {
         return opu_fail(OPU_E_INVALID, "linear: input %s and weight %s, wanted two matrices of f32",
-                        opu_shape_text(&in[0], x), opu_shape_text(&in[1], w));
+                        opu_op_shape_text(&in[0], x), opu_op_shape_text(&in[1], w));
     }
     if (in[0].columns != in[1].columns) {
         return opu_fail(OPU_E_INVALID,
                         "linear: input %s and weight %s, wanted as many columns in both",
-                        opu_shape_text(&in[0], x), opu_shape_text(&in[1], w));
+                        opu_op_shape_text(&in[0], x), opu_op_shape_text(&in[1], w));
     }
     if (n_in == 3 && (in[2].batch || in[2].columns != 0 || in[2].rows != in[1].rows)) {
         return opu_fail(OPU_E_INVALID, "linear: bias %s and weight %s, wanted a vector of %zu",
-                        opu_shape_text(&in[2], x), opu_shape_text(&in[1], w), in[1].rows);
+                        opu_op_shape_text(&in[2], x), opu_op_shape_text(&in[1], w), in[1].rows);
     }
     *out = (struct opu_shape){
         .dtype = OPU_F32, .batch = in[0].batch, .rows = in[0].rows, .columns = in[1].rows};

@@ -21,12 +21,12 @@ static int infer(struct opu_shape *out, const struct opu_shape *in, size_t n_in,
     (void)attr;
     if (in[0].dtype != OPU_F32 || in[0].columns == 0 || in[1].dtype != OPU_I32 ||
         in[1].columns != 1 || in[0].batch != in[1].batch || in[0].rows != in[1].rows) {
-        char logits[OPU_SHAPE_TEXT_SIZE];
-        char labels[OPU_SHAPE_TEXT_SIZE];
+        char logits[OPU_OP_SHAPE_TEXT_SIZE];
+        char labels[OPU_OP_SHAPE_TEXT_SIZE];
         return opu_fail(OPU_E_INVALID,
                         "softmax_xent: logits %s and labels %s, wanted a matrix of f32 and a "
                         "column of i32 with the same rows",
-                        opu_shape_text(&in[0], logits), opu_shape_text(&in[1], labels));
+                        opu_op_shape_text(&in[0], logits), opu_op_shape_text(&in[1], labels));
     }
     *out = (struct opu_shape){.dtype = OPU_F64, .rows = 1, .columns = 0};
     return OPU_OK;

@@ -35,7 +35,7 @@ const struct opu_nn_kernels *opu_nn_kernels_best(void)
     return kernels[opu_isa_best()];
 }
 
-const char *opu_shape_text(const struct opu_shape *shape, char text[OPU_SHAPE_TEXT_SIZE])
+const char *opu_op_shape_text(const struct opu_shape *shape, char text[OPU_OP_SHAPE_TEXT_SIZE])
 {
     char leading[24];
     if (shape->batch) {
@@ -44,9 +44,10 @@ const char *opu_shape_text(const struct opu_shape *shape, char text[OPU_SHAPE_TE
         (void)snprintf(leading, sizeof leading, "%zu", shape->rows);
     }
     if (shape->columns == 0) {
-        (void)snprintf(text, OPU_SHAPE_TEXT_SIZE, "[%s] %s", leading, opu_dtype_name(shape->dtype));
+        (void)snprintf(text, OPU_OP_SHAPE_TEXT_SIZE, "[%s] %s", leading,
+                       opu_dtype_name(shape->dtype));
     } else {
-        (void)snprintf(text, OPU_SHAPE_TEXT_SIZE, "[%s, %zu] %s", leading, shape->columns,
+        (void)snprintf(text, OPU_OP_SHAPE_TEXT_SIZE, "[%s, %zu] %s", leading, shape->columns,
                        opu_dtype_name(shape->dtype));
     }
     return text;

@@ -78,9 +78,9 @@ extern const struct opu_op opu_op_softmax_xent;
 /* The table; NULL past its end. */
 const struct opu_op *opu_op_at(size_t i);
 
-#define OPU_SHAPE_TEXT_SIZE 64
+#define OPU_OP_SHAPE_TEXT_SIZE 64
 
 /* "[rows, 784] f32" into text, which is returned. */
-const char *opu_shape_text(const struct opu_shape *shape, char text[OPU_SHAPE_TEXT_SIZE]);
+const char *opu_op_shape_text(const struct opu_shape *shape, char text[OPU_OP_SHAPE_TEXT_SIZE]);
 
 #endif
