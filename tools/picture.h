@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* A speckle picture: one frame of a device's camera as PNG bytes. */
+#ifndef OPU_TOOLS_PICTURE_H
+#define OPU_TOOLS_PICTURE_H
+
+#include <opu/opu.h>
+
+#define PICTURE_SIDE 256
+
+struct picture {
+    uint8_t *png; /* the caller frees it with free() */
+    size_t n;
+    double exposure_us, contrast; /* contrast: standard deviation / mean of the counts */
+    double pixels_per_grain;
+    size_t n_inputs;
+};
+
+/*
+ * Takes a picture of the light that a random pattern gives. OPU_E_UNSUPPORTED where the device has
+ * no camera region; other codes as the device's calls return them.
+ */
+OPU_NODISCARD int picture_take(struct picture *picture, struct opu_context *context,
+                               const char *uri);
+
+#endif
