@@ -3,6 +3,8 @@
 #ifndef OPU_TOOLS_PRESET_H
 #define OPU_TOOLS_PRESET_H
 
+#include <stddef.h>
+
 struct preset {
     const char *name;
     const char *text; /* of the .ini file; its first comment line says what it is */
@@ -10,5 +12,14 @@ struct preset {
 
 /* The last has no name. */
 extern const struct preset presets[];
+
+/* NULL if there is none of that name. */
+const struct preset *preset_find(const char *name);
+
+/* Fails with OPU_E_INVALID and offers the nearest name. */
+int preset_unknown(const char *name);
+
+/* The first comment line. */
+void preset_summary(const struct preset *preset, char *text, size_t n);
 
 #endif

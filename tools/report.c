@@ -246,21 +246,11 @@ static void add_leaves(struct html *html, const char *prefix, json_t *value)
     free(text);
 }
 
-static const struct preset *find_preset(const char *name)
-{
-    for (size_t i = 0; presets[i].name != NULL; i++) {
-        if (strcmp(presets[i].name, name) == 0) {
-            return &presets[i];
-        }
-    }
-    return NULL;
-}
-
 /* The preset's configuration, or the defaults where the run has none; NULL without memory. */
 static struct opu_train_config *reference_config(const struct page *page)
 {
     struct opu_train_config *config = NULL;
-    const struct preset *const preset = find_preset(preset_name(page));
+    const struct preset *const preset = preset_find(preset_name(page));
     if (opu_train_config_create(&config, page->cli->context) < 0) {
         return NULL;
     }
@@ -317,7 +307,7 @@ static void add_command(struct page *page, const struct opu_train_config *refere
     struct html *const html = &page->html;
     size_t n = 0;
     const struct opu_option *const table = opu_train_options(&n);
-    bool const known = find_preset(preset_name(page)) != NULL;
+    bool const known = preset_find(preset_name(page)) != NULL;
     html_add(html, "<h2>Repeat it</h2>\n<pre>opu train ");
     char file[RUN_FILE_SIZE];
     run_folder_file(page->run.path, "config.ini", file);

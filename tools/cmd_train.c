@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: MIT */
+/* opu train: trains a network, keeps a run folder, stops and resumes without losing a bit. */
+#include "tools/commands.h"
+#include "tools/preset.h"
+#include "tools/report.h"
+#include "tools/run_folder.h"
+#include "tools/train_result.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct train_options {
+    const char *method, *device, *out, *data;
+    struct cli_uint epochs, seed;
+    struct cli_double target;
+    struct cli_list set;
+    bool resume, overwrite, dry_run, list;
+};
+
+/* Everything a run holds, so that one place frees it. */
+struct training {
+    struct cli *cli;
+    const struct train_options *wish;
+    struct opu_train_config *config;
+    struct opu_trainer *trainer;
+    char preset[256];
+    char dir[RUN_PATH_SIZE];
+    struct cli_progress progress;
+};
+
+/* Signals seen; the second one kills, as the handler is taken back by the first. */
+static volatile sig_atomic_t stop_wanted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    stop_wanted = 1;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_flags = (int)SA_RESETHAND};
+    action.sa_handler = on_signal;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat seen;
+    return stat(path, &seen) == 0 && S_ISDIR(seen.st_mode);
+}
+
+static bool ends_in_ini(const char *path)
+{
+    size_t const n = strlen(path);
+    return n > 4 && strcmp(path + n - 4, ".ini") == 0;
+}
+
+/* The last part of a path, without .ini. */
+static void stem(char *text, size_t n, const char *path)
+{
+    const char *const slash = strrchr(path, '/');
+    const char *const name = slash != NULL ? slash + 1 : path;
+    size_t const length = strlen(name);
+    snprintf(text, n, "%.*s", (int)(ends_in_ini(name) ? length - 4 : length), name);
+}
+
+static int read_source(struct training *training, const char *source)
+{
+    const struct preset *const preset = preset_find(source);
+    stem(training->preset, sizeof training->preset, source);
+    if (preset != NULL) {
+        return opu_train_config_parse(training->config, preset->text);
+    }
+    return ends_in_ini(source) ? opu_train_config_read(training->config, source)
+                               : preset_unknown(source);
+}
+
+static int set_number(struct opu_train_config *config, const char *key,
+                      const struct cli_uint *number)
+{
+    char text[32];
+    if (!number->given) {
+        return OPU_OK;
+    }
+    snprintf(text, sizeof text, "%" PRIu64, number->value);
+    return opu_train_config_set(config, key, text);
+}
+
+static int set_text(struct opu_train_config *config, const char *key, const char *text)
+{
+    return text != NULL ? opu_train_config_set(config, key, text) : OPU_OK;
+}
+
+/* Options on top of the preset, --set first: an option of its own name is the more explicit word.
+ */
+static int apply_options(struct training *training)
+{
+    const struct train_options *const wish = training->wish;
+    struct opu_train_config *const config = training->config;
+    int status = OPU_OK;
+    for (size_t i = 0; i < wish->set.n && status == OPU_OK; i++) {
+        const char *const equals = strchr(wish->set.item[i], '=');
+        char key[128];
+        if (equals == NULL || (size_t)(equals - wish->set.item[i]) >= sizeof key) {
+            return opu_fail(OPU_E_INVALID, "--set: saw '%s', wanted KEY=VALUE", wish->set.item[i]);
+        }
+        snprintf(key, sizeof key, "%.*s", (int)(equals - wish->set.item[i]), wish->set.item[i]);
+        status = opu_train_config_set(config, key, equals + 1);
+    }
+    if (status == OPU_OK) {
+        status = set_text(config, "train.method", wish->method);
+    }
+    if (status == OPU_OK) {
+        status = set_text(config, "feedback.device", wish->device);
+    }
+    if (status == OPU_OK) {
+        status = set_text(config, "data.dir", wish->data);
+    }
+    if (status == OPU_OK) {
+        status = set_number(config, "train.epochs", &wish->epochs);
+    }
+    return status == OPU_OK ? set_number(config, "train.seed", &wish->seed) : status;
+}
+
+static const char *get(const struct training *training, const char *key,
+                       char text[OPU_OPTION_TEXT_SIZE])
+{
+    if (opu_train_config_get(training->config, key, text, OPU_OPTION_TEXT_SIZE) < 0) {
+        snprintf(text, OPU_OPTION_TEXT_SIZE, "?");
+    }
+    return text;
+}
+
+/* runs/PRESET-METHOD-seedN: the first free of -2, -3, ... or, to resume, the last that is there. */
+static void default_dir(struct training *training)
+{
+    char method[OPU_OPTION_TEXT_SIZE], seed[OPU_OPTION_TEXT_SIZE], next[RUN_PATH_SIZE];
+    get(training, "train.method", method);
+    get(training, "train.seed", seed);
+    snprintf(training->dir, sizeof training->dir, "runs/%s-%s-seed%s", training->preset, method,
+             seed);
+    snprintf(next, sizeof next, "%s", training->dir);
+    for (int i = 2; run_folder_exists(next) && i < 10000; i++) {
+        snprintf(training->dir, sizeof training->dir, "%s", next);
+        snprintf(next, sizeof next, "runs/%s-%s-seed%s-%d", training->preset, method, seed, i);
+    }
+    if (!training->wish->resume) {
+        snprintf(training->dir, sizeof training->dir, "%s", next);
+    }
+}
+
+static int empty_dir(const char *dir)
+{
+    static const char *const names[] = {"checkpoint.safetensors",
+                                        "metrics.jsonl",
+                                        "timing.jsonl",
+                                        "manifest.json",
+                                        "result.json",
+                                        "report.html",
+                                        "config.ini"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char file[RUN_FILE_SIZE];
+        run_folder_file(dir, names[i], file);
+        if (unlink(file) != 0 && errno != ENOENT) {
+            return opu_fail(OPU_E_IO, "%s: can't be removed: %s", file, strerror(errno));
+        }
+    }
+    return OPU_OK;
+}
+
+/* A new run: the configuration from the preset or file, and a folder that holds no other run. */
+static int prepare_new(struct training *training, int argc, char **argv)
+{
+    const struct train_options *const wish = training->wish;
+    if (argc < 1) {
+        return opu_fail(OPU_E_INVALID, "PRESET or FILE.ini is missing: opu train fashion-mlp");
+    }
+    int status = read_source(training, argv[0]);
+    if (status == OPU_OK) {
+        status = apply_options(training);
+    }
+    if (status < 0) {
+        return status;
+    }
+    if (wish->out == NULL) {
+        default_dir(training);
+        return OPU_OK;
+    }
+    snprintf(training->dir, sizeof training->dir, "%s", wish->out);
+    if (!run_folder_exists(wish->out) || wish->dry_run) {
+        return OPU_OK;
+    }
+    return wish->overwrite
+               ? empty_dir(wish->out)
+               : opu_fail(
+                     OPU_E_INVALID,
+                     "%s already holds a run: --resume goes on with it, --overwrite replaces it, "
+                     "another --out keeps both",
+                     wish->out);
+}
+
+/* A resumed run: the folder's own configuration, with the options on top. */
+static int prepare_resume(struct training *training, int argc, char **argv)
+{
+    const struct train_options *const wish = training->wish;
+    char file[RUN_FILE_SIZE];
+    bool const folder_given = argc > 0 && is_folder(argv[0]);
+    if (wish->out != NULL || folder_given) {
+        const char *const dir = wish->out != NULL ? wish->out : argv[0];
+        snprintf(training->dir, sizeof training->dir, "%s", dir);
+    } else if (argc > 0 && strchr(argv[0], '/') != NULL && !ends_in_ini(argv[0])) {
+        return opu_fail(OPU_E_NOT_FOUND, "%s: no such run folder to resume", argv[0]);
+    } else if (argc > 0) {
+        int status = read_source(training, argv[0]);
+        status = status == OPU_OK ? apply_options(training) : status;
+        if (status < 0) {
+            return status;
+        }
+        default_dir(training);
+    } else {
+        return opu_fail(OPU_E_INVALID, "which run? opu train --resume DIR");
+    }
+    run_folder_file(training->dir, "config.ini", file);
+    int const status = opu_train_config_read(training->config, file);
+    if (status < 0) {
+        return status;
+    }
+    train_result_preset(training->dir, training->preset, sizeof training->preset);
+    return apply_options(training);
+}
+
+static int on_progress(void *user, const struct opu_train_progress *progress)
+{
+    struct training *const training = user;
+    if (progress->step > 0) {
+        char left[32];
+        cli_format_seconds(left, sizeof left, progress->seconds_left);
+        double const share = progress->epochs > 0 && progress->steps > 0
+                                 ? ((double)progress->epoch - 1.0 +
+                                    (double)progress->step / (double)progress->steps) /
+                                       (double)progress->epochs
+                                 : 0.0;
+        cli_progress_draw(&training->progress, share,
+                          "epoch %" PRIu64 "/%" PRIu64 " step %" PRIu64 "/%" PRIu64
+                          " loss %.4f acc %.2f %%  %.0f rows/s  %s left",
+                          progress->epoch, progress->epochs, progress->step, progress->steps,
+                          progress->train_loss, 100.0 * progress->train_accuracy,
+                          progress->rows_per_second, left);
+    } else {
+        cli_progress_end(&training->progress);
+        fprintf(stderr, "epoch %2" PRIu64 "/%" PRIu64 "  ", progress->epoch, progress->epochs);
+        if (isfinite(progress->train_loss)) {
+            fprintf(stderr, "train loss %.4f accuracy %.2f %%   ", progress->train_loss,
+                    100.0 * progress->train_accuracy);
+        }
+        fprintf(stderr, "test loss %.4f accuracy %.2f %%", progress->test_loss,
+                100.0 * progress->test_accuracy);
+        if (progress->rows_per_second > 0.0) {
+            fprintf(stderr, "   %.0f rows/s", progress->rows_per_second);
+        }
+        fputc('\n', stderr);
+    }
+    return stop_wanted != 0;
+}
+
+static int dry_run(struct training *training)
+{
+    struct cli *const cli = training->cli;
+    size_t n = 0;
+    const struct opu_option *const table = opu_train_options(&n);
+    struct opu_train_result result = {.size = sizeof result};
+    int const status = opu_trainer_result(training->trainer, &result);
+    if (status < 0) {
+        return cli_fail(cli, CLI_AT_DATA, status);
+    }
+    json_t *const config = json_object();
+    char section[64] = "", value[OPU_OPTION_TEXT_SIZE];
+    for (size_t i = 0; i < n; i++) {
+        int const length = (int)strcspn(table[i].key, ".");
+        get(training, table[i].key, value);
+        json_object_set_new(config, table[i].key, json_string(value));
+        if (!cli->json && strncmp(section, table[i].key, (size_t)length + 1) != 0) {
+            snprintf(section, sizeof section, "%.*s.", length, table[i].key);
+            printf("%s[%.*s]\n", i > 0 ? "\n" : "", length, table[i].key);
+        }
+        if (!cli->json) {
+            printf("%s = %s\n", table[i].key + length + 1, value);
+        }
+    }
+    if (cli->json) {
+        json_t *const document = cli_json_new(cli);
+        json_object_set_new(document, "dry_run", json_true());
+        json_object_set_new(document, "config", config);
+        json_object_set_new(document, "parameters", json_integer((json_int_t)result.parameters));
+        json_object_set_new(document, "run", json_string(training->dir));
+        return cli_json_write(cli, document);
+    }
+    json_decref(config);
+    cli_say(cli, "data, network and device are there: %" PRIu64 " parameters; would write to %s",
+            result.parameters, training->dir);
+    return CLI_OK;
+}
+
+/* The device is asked only after a failure, to tell a missing device from missing data. */
+static enum cli_place place_of(struct training *training, int status)
+{
+    char uri[OPU_OPTION_TEXT_SIZE], sentence[512];
+    struct opu_device *device = NULL;
+    if (status != OPU_E_NOT_FOUND) {
+        return CLI_AT_DATA;
+    }
+    snprintf(sentence, sizeof sentence, "%s", opu_error_message());
+    int const seen =
+        opu_device_open(&device, training->cli->context, get(training, "feedback.device", uri));
+    opu_device_close(device);
+    (void)opu_fail(status, "%s", sentence);
+    return seen == OPU_E_NOT_FOUND ? CLI_AT_DEVICE : CLI_AT_DATA;
+}
+
+static struct train_summary summary_of(const struct training *training, const char *state)
+{
+    struct train_summary summary = {
+        .preset = training->preset, .dir = training->dir, .state = state};
+    get(training, "train.method", summary.method);
+    get(training, "feedback.device", summary.device);
+    get(training, "train.seed", summary.seed);
+    get(training, "train.epochs", summary.epochs);
+    if (strcmp(summary.method, "dfa") != 0) {
+        summary.device[0] = 0;
+    }
+    return summary;
+}
+
+/* After the last epoch: result.json, report.html, the document or the table, and the target. */
+static int finish(struct training *training)
+{
+    struct cli *const cli = training->cli;
+    const struct cli_double *const target = &training->wish->target;
+    struct opu_train_result result = {.size = sizeof result};
+    struct train_summary summary = summary_of(training, "done");
+    char report[RUN_FILE_SIZE] = "";
+    int status = opu_trainer_result(training->trainer, &result);
+    if (status == OPU_OK) {
+        status = train_result_write(cli, &summary, &result);
+    }
+    if (status == OPU_OK) {
+        status = report_write(cli, training->dir, report, sizeof report);
+    }
+    if (status < 0) {
+        return cli_fail(cli, CLI_AT_DATA, status);
+    }
+    summary.report = report;
+    int code = CLI_OK;
+    if (cli->json) {
+        code = cli_json_write(cli, train_result_json(cli, &summary, &result));
+    } else {
+        train_result_print(&summary, &result);
+    }
+    if (target->given && !(result.test_accuracy >= target->value)) {
+        cli_say(cli, "test accuracy %.4f is below the target %.4f", result.test_accuracy,
+                target->value);
+        return CLI_MISSED;
+    }
+    return code;
+}
+
+/* Stopped or failed on the way: what is kept, and how to go on. */
+static int give_up(struct training *training, int status)
+{
+    struct cli *const cli = training->cli;
+    struct opu_train_result result = {.size = sizeof result};
+    if (status == OPU_E_CANCELLED) {
+        struct train_summary const summary = summary_of(training, "interrupted");
+        if (opu_trainer_result(training->trainer, &result) == OPU_OK &&
+            train_result_write(cli, &summary, &result) < 0) {
+            cli_say(cli, "%s", opu_error_message());
+        }
+        status = opu_fail(OPU_E_CANCELLED,
+                          "stopped; the checkpoint is in %s, go on with: opu train "
+                          "--resume %s",
+                          training->dir, training->dir);
+    }
+    return cli_fail(cli, CLI_AT_DEVICE, status);
+}
+
+static int train(struct training *training)
+{
+    struct cli *const cli = training->cli;
+    bool const resume = training->wish->resume, dry = training->wish->dry_run;
+    int status = opu_trainer_create(&training->trainer, cli->context, training->config,
+                                    dry ? NULL : training->dir, resume && !dry);
+    if (status < 0) {
+        return cli_fail(cli, place_of(training, status), status);
+    }
+    if (dry) {
+        return dry_run(training);
+    }
+    struct train_summary const summary = summary_of(training, "running");
+    status = train_result_write(cli, &summary, NULL);
+    if (status < 0) {
+        return cli_fail(cli, CLI_AT_DATA, status);
+    }
+    cli_say(cli, "%s %s: %s%s%s, seed %s, %s epochs", resume ? "resuming" : "run folder",
+            training->dir, summary.method, summary.device[0] != 0 ? " over " : "", summary.device,
+            summary.seed, summary.epochs);
+    cli_progress_begin(cli, &training->progress);
+    status = opu_trainer_run(training->trainer, on_progress, training);
+    cli_progress_end(&training->progress);
+    return status < 0 ? give_up(training, status) : finish(training);
+}
+
+static void print_list(void)
+{
+    char text[128];
+    for (size_t i = 0; presets[i].name != NULL; i++) {
+        preset_summary(&presets[i], text, sizeof text);
+        printf("%-16s %s\n", presets[i].name, text);
+    }
+}
+
+static int list_presets(struct cli *cli)
+{
+    if (!cli->json) {
+        print_list();
+        return CLI_OK;
+    }
+    json_t *const document = cli_json_new(cli), *const list = json_array();
+    for (size_t i = 0; presets[i].name != NULL; i++) {
+        char text[128];
+        preset_summary(&presets[i], text, sizeof text);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", presets[i].name, "summary",
+                                              text, "config", presets[i].text));
+    }
+    json_object_set_new(document, "presets", list);
+    return cli_json_write(cli, document);
+}
+
+static int run(struct cli *cli, const void *options, int argc, char **argv)
+{
+    struct training training = {.cli = cli, .wish = options};
+    if (training.wish->list) {
+        return list_presets(cli);
+    }
+    if (training.wish->out != NULL && strlen(training.wish->out) >= RUN_PATH_SIZE) {
+        return cli_fail(cli, CLI_AT_USAGE,
+                        opu_fail(OPU_E_INVALID, "--out: longer than %d bytes", RUN_PATH_SIZE - 1));
+    }
+    catch_signals();
+    int status = opu_train_config_create(&training.config, cli->context);
+    enum cli_place place = CLI_AT_USAGE;
+    if (status == OPU_OK && training.wish->resume) {
+        status = prepare_resume(&training, argc, argv);
+        place = CLI_AT_DATA;
+    } else if (status == OPU_OK) {
+        status = prepare_new(&training, argc, argv);
+    }
+    int const code = status < 0 ? cli_fail(cli, place, status) : train(&training);
+    opu_trainer_destroy(training.trainer);
+    opu_train_config_destroy(training.config);
+    return code;
+}
+
+static void more(void (*add)(void *user, const char *heading, const char *left, const char *right),
+                 void *user)
+{
+    char left[2 * OPU_OPTION_TEXT_SIZE], right[512];
+    for (size_t i = 0; presets[i].name != NULL; i++) {
+        preset_summary(&presets[i], right, sizeof right);
+        add(user, "Presets", presets[i].name, right);
+    }
+    size_t n = 0;
+    const struct opu_option *const table = opu_train_options(&n);
+    for (size_t i = 0; i < n; i++) {
+        const char *const choices = table[i].choices;
+        snprintf(left, sizeof left, "%s=%s", table[i].key, table[i].fallback);
+        snprintf(right, sizeof right, "%s%s%s%s", table[i].help, choices != NULL ? " (" : "",
+                 choices != NULL ? choices : "", choices != NULL ? ")" : "");
+        add(user, "Keys for --set and .ini files ([section] and key), with their defaults", left,
+            right);
+    }
+}
+
+static const struct cli_option table_of_options[] = {
+    {.name = "method",
+     .kind = CLI_TEXT,
+     .offset = offsetof(struct train_options, method),
+     .value = "bp|dfa|shallow",
+     .help = "back-propagation, Direct Feedback Alignment, or the head alone"},
+    {.name = "device",
+     .kind = CLI_TEXT,
+     .offset = offsetof(struct train_options, device),
+     .value = "URI",
+     .help = "what multiplies the error by B: sim:, exact:, ..."},
+    {.name = "epochs",
+     .kind = CLI_UINT,
+     .offset = offsetof(struct train_options, epochs),
+     .value = "N",
+     .min = 1,
+     .max = 1e6,
+     .help = "passes over the training rows"},
+    {.name = "seed",
+     .kind = CLI_UINT,
+     .offset = offsetof(struct train_options, seed),
+     .value = "N",
+     .help =
+         "of the initial weights and the order of the rows; the device's own stands in its URI"},
+    {.name = "set",
+     .kind = CLI_LIST,
+     .offset = offsetof(struct train_options, set),
+     .value = "KEY=VALUE",
+     .help = "any key of the configuration, such as optim.lr=1e-3"},
+    {.name = "data",
+     .kind = CLI_TEXT,
+     .offset = offsetof(struct train_options, data),
+     .value = "DIR",
+     .help = "where the data is; default: $OPU_DATA_DIR, then Debian's packages"},
+    {.name = "out",
+     .kind = CLI_TEXT,
+     .offset = offsetof(struct train_options, out),
+     .value = "DIR",
+     .help = "run folder; default: runs/PRESET-METHOD-seedN, -2, -3, ..."},
+    {.name = "resume",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct train_options, resume),
+     .help = "go on from the run folder's checkpoint: opu train --resume DIR"},
+    {.name = "overwrite",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct train_options, overwrite),
+     .help = "replace the run that --out already holds"},
+    {.name = "target",
+     .kind = CLI_DOUBLE,
+     .offset = offsetof(struct train_options, target),
+     .value = "SHARE",
+     .min = 0,
+     .max = 1,
+     .help = "exit with code 5 if the test accuracy is below, such as 0.86"},
+    {.name = "dry-run",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct train_options, dry_run),
+     .help = "check data, network and device, print the configuration, write nothing"},
+    {.name = "list",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct train_options, list),
+     .help = "list the presets"},
+};
+
+static const struct cli_example examples[] = {
+    {"opu train fashion-mlp", "Direct Feedback Alignment through a simulated optical device"},
+    {"opu train fashion-mlp --method bp --seed 2", "the same network by back-propagation"},
+    {"opu train fashion-mlp --device sim:bits=10 --set optim.lr=1e-3 --epochs 3",
+     "another camera, another rate"},
+    {"opu train my.ini --out runs/mine --json",
+     "a configuration of your own; a document at the end"},
+    {"opu train --resume runs/mine", "go on after Ctrl-C or a power cut, to the same bits"},
+};
+
+const struct cli_command cmd_train = {
+    .name = "train",
+    .summary = "train a network by DFA, back-propagation or its head alone",
+    .arguments = "PRESET|FILE.ini",
+    .min_arguments = 0,
+    .max_arguments = 1,
+    .completion = "preset",
+    .text = "Trains the network that a preset or an .ini file describes. By Direct Feedback "
+            "Alignment the "
+            "error at the output goes once through the device's fixed random matrix, and from "
+            "there to every "
+            "layer at the same time.\nA run keeps a folder: config.ini, manifest.json, "
+            "metrics.jsonl (the "
+            "same bytes for the same seed), timing.jsonl, checkpoint.safetensors, result.json, "
+            "report.html. "
+            "Ctrl-C writes a checkpoint and exits with 130; a second Ctrl-C kills.",
+    .options = table_of_options,
+    .n_options = sizeof table_of_options / sizeof table_of_options[0],
+    .options_size = sizeof(struct train_options),
+    .examples = examples,
+    .n_examples = sizeof examples / sizeof examples[0],
+    .run = run,
+    .more = more,
+};
