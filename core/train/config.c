@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of a training configuration's keys, and its calls: set, get, read, write. */
+#include "core/train/settings.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <opu/backend.h>
+
+#include "core/base/fail.h"
+#include "core/base/file.h"
+#include "core/base/mem.h"
+#include "core/base/options.h"
+#include "core/train/ini.h"
+
+#define WHERE "training configuration"
+#define MAX_INI ((size_t)1 << 20)
+#define KEY_SIZE 64
+
+#define AT(member) offsetof(struct opu_settings, member)
+#define CHOICE(key, member, fallback, choices, help) \
+    { \
+        key, OPU_OPTION_CHOICE, AT(member), fallback, 0, 0, choices, NULL, help \
+    }
+#define UINT(key, member, fallback, min, max, unit, help) \
+    { \
+        key, OPU_OPTION_UINT, AT(member), fallback, min, max, NULL, unit, help \
+    }
+#define REAL(key, member, fallback, min, max, help) \
+    { \
+        key, OPU_OPTION_DOUBLE, AT(member), fallback, min, max, NULL, NULL, help \
+    }
+#define TEXT(key, member, fallback, help) \
+    { \
+        key, OPU_OPTION_TEXT, AT(member), fallback, 0, 0, NULL, NULL, help \
+    }
+
+/* Sections lie together: opu_train_config_write() starts one where the name before the dot changes.
+ */
+static const struct opu_option table[] = {
+    CHOICE("data.task", task, "fashion", "fashion", "what is learnt"),
+    TEXT("data.dir", data_dir, "", "folder of the data; empty: the usual places"),
+    CHOICE("data.evaluate", evaluate, "test", "test|holdout",
+           "rows that are evaluated on: the test rows, or training rows held out"),
+    UINT("data.holdout", holdout, "5000", 1, 1e9, "rows",
+         "last training rows held out where data.evaluate is holdout"),
+    CHOICE("model.name", model, "mlp", "mlp", "architecture"),
+    TEXT("model.hidden", hidden, "1024,1024", "widths of the hidden layers"),
+    CHOICE("model.activation", activation, "tanh", "tanh|relu", "of the hidden layers"),
+    CHOICE("train.method", method, "dfa", "bp|dfa|shallow",
+           "back-propagation, Direct Feedback Alignment, or the head alone"),
+    UINT("train.epochs", epochs, "5", 1, 1e6, NULL, "passes over the training rows"),
+    UINT("train.batch", batch, "128", 1, 65536, "rows", "rows of a step"),
+    UINT("train.seed", seed, "1", 0, 0, NULL, "of the initial weights and the order of the rows"),
+    CHOICE("optim.name", optim.kind, "adam", "adam|sgd", "optimiser"),
+    REAL("optim.lr", optim.lr, "0.0003", 0, 1e3, "learning rate"),
+    REAL("optim.momentum", optim.momentum, "0.9", 0, 1, "of sgd"),
+    REAL("optim.beta1", optim.beta1, "0.9", 0, 0.999999, "adam: decay of the mean gradient"),
+    REAL("optim.beta2", optim.beta2, "0.999", 0, 0.99999999, "adam: decay of the mean square"),
+    REAL("optim.eps", optim.eps, "1e-08", 0, 1, "adam: added to the root of the mean square"),
+    REAL("optim.weight_decay", optim.weight_decay, "0", 0, 1e3,
+         "times the weights, added to their gradient"),
+    CHOICE("optim.schedule", optim.schedule, "constant", "constant|cosine|step",
+           "of the learning rate"),
+    UINT("optim.step_epochs", optim.step_epochs, "1", 1, 1e6, NULL,
+         "step: epochs between two falls of the rate"),
+    REAL("optim.step_factor", optim.step_factor, "0.1", 0, 1, "step: what the rate falls by"),
+    REAL("optim.floor", optim.floor, "0", 0, 1, "cosine: share of the rate left at the end"),
+    UINT("optim.warmup_steps", optim.warmup_steps, "0", 0, 1e9, "steps",
+         "steps in which the rate rises from 0"),
+    TEXT("feedback.device", feedback.device, "exact:", "URI of the device that projects the error"),
+    TEXT("feedback.encode", feedback.encode, "", "encoder; empty: as the device's URI says"),
+    TEXT("feedback.readout", feedback.readout, "", "read-out; empty: as the device's URI says"),
+    CHOICE("feedback.rescale", feedback.rescale, "auto", "auto|yes|no",
+           "give the row's norm back after encoding; auto: as the device's URI says"),
+    UINT("feedback.bits", feedback.bits, "0", 0, 16, "bits", "of a camera count; 0: the device's"),
+    UINT("feedback.seed", feedback.seed, "0", 0, 0, NULL,
+         "of stochastic rounding; 0: as train.seed"),
+    UINT("align.every", align_every, "1", 0, 1e6, "epochs",
+         "between two measures of alignment; 0: none"),
+    UINT("align.rows", align_rows, "1000", 1, 1e6, "rows", "rows that alignment is measured on"),
+    UINT("checkpoint.every", checkpoint_every, "1", 0, 1e6, "epochs",
+         "between two checkpoints; 0: only when the run ends or is stopped"),
+};
+
+#define N_OPTIONS (sizeof table / sizeof *table)
+
+const struct opu_option *opu_train_options(size_t *n)
+{
+    *n = N_OPTIONS;
+    return table;
+}
+
+bool opu_settings_may_change(const char *key)
+{
+    static const char *const free_keys[] = {"train.epochs", "checkpoint.every", "data.dir"};
+    for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++) {
+        if (strcmp(key, free_keys[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int opu_train_config_create(struct opu_train_config **out, struct opu_context *context)
+{
+    *out = opu_calloc(context, 1, sizeof **out);
+    if (!*out) {
+        return OPU_E_NO_MEMORY;
+    }
+    (*out)->context = context;
+    opu_options_default(table, N_OPTIONS, &(*out)->settings);
+    return OPU_OK;
+}
+
+void opu_train_config_destroy(struct opu_train_config *config)
+{
+    if (config) {
+        opu_context_free(config->context, config);
+    }
+}
+
+int opu_train_config_set(struct opu_train_config *config, const char *key, const char *value)
+{
+    if (!opu_ini_can_hold(value)) {
+        return opu_fail(OPU_E_INVALID,
+                        "%s: the value of %s can't be kept in an .ini file (a space at an end, "
+                        "\" ;\" or a control character)",
+                        WHERE, key);
+    }
+    return opu_option_set(table, N_OPTIONS, &config->settings, WHERE, key, value);
+}
+
+int opu_train_config_get(const struct opu_train_config *config, const char *key, char *text,
+                         size_t n)
+{
+    const struct opu_option *option = opu_option_find(table, N_OPTIONS, key);
+    if (!option) {
+        return opu_fail(OPU_E_NOT_FOUND, "%s: no key \"%s\"", WHERE, key);
+    }
+    return opu_option_format(option, &config->settings, text, n);
+}
+
+static int set_pair(void *user, const char *section, const char *key, const char *value)
+{
+    char full[2 * KEY_SIZE];
+    if (!*section) {
+        return opu_fail(OPU_E_FORMAT, "\"%s\" stands before the first [section]", key);
+    }
+    (void)snprintf(full, sizeof full, "%.60s.%.60s", section, key);
+    return opu_train_config_set(user, full, value);
+}
+
+int opu_train_config_parse(struct opu_train_config *config, const char *text)
+{
+    struct opu_train_config next = *config;
+    OPU_TRY(opu_ini_parse(text, WHERE, set_pair, &next));
+    *config = next;
+    return OPU_OK;
+}
+
+int opu_train_config_read(struct opu_train_config *config, const char *path)
+{
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    OPU_TRY(opu_file_read(config->context, path, MAX_INI, &bytes, &n));
+    struct opu_train_config next = *config;
+    int status;
+    if (memchr(bytes, 0, n)) {
+        status = opu_fail(OPU_E_FORMAT, "%s: holds a zero byte, wanted text", path);
+    } else {
+        status = opu_ini_parse((const char *)bytes, path, set_pair, &next);
+    }
+    opu_context_free(config->context, bytes);
+    if (status == OPU_OK) {
+        *config = next;
+    }
+    return status;
+}
+
+/* Counts in *n, writes what fits. */
+static int write_all(const struct opu_settings *settings, char *text, size_t size, size_t *n)
+{
+    char section[KEY_SIZE] = "", value[OPU_OPTION_TEXT_SIZE];
+    *n = 0;
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const char *dot = strchr(table[i].key, '.');
+        size_t const length = (size_t)(dot - table[i].key);
+        if (strncmp(section, table[i].key, length) != 0 || section[length]) {
+            (void)snprintf(section, sizeof section, "%.*s", (int)length, table[i].key);
+            int const wrote = snprintf(*n < size ? text + *n : NULL, *n < size ? size - *n : 0,
+                                       "%s[%s]\n", i ? "\n" : "", section);
+            *n += (size_t)wrote;
+        }
+        OPU_TRY(opu_option_format(&table[i], settings, value, sizeof value));
+        opu_ini_write(text, size, n, dot + 1, value);
+    }
+    return OPU_OK;
+}
+
+int opu_train_config_write(const struct opu_train_config *config, char **text)
+{
+    size_t n;
+    *text = NULL;
+    OPU_TRY(write_all(&config->settings, NULL, 0, &n));
+    char *room = opu_calloc(config->context, n + 1, 1);
+    if (!room) {
+        return OPU_E_NO_MEMORY;
+    }
+    int const status = write_all(&config->settings, room, n + 1, &n);
+    if (status < 0) {
+        opu_context_free(config->context, room);
+        return status;
+    }
+    *text = room;
+    return OPU_OK;
+}

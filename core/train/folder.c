@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* The run folder's files. */
+#include "core/train/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/fail.h"
+#include "core/base/file.h"
+
+/* Room for the longest name and the ".tmp" that stands behind it while it is written. */
+#define NAME_ROOM 64
+
+static const char *const log_names[OPU_RUN_LOGS] = {
+    [OPU_LOG_METRICS] = "metrics.jsonl",
+    [OPU_LOG_TIMING] = "timing.jsonl",
+};
+
+bool opu_folder_keeps(const struct opu_folder *folder)
+{
+    return *folder->path != 0;
+}
+
+void opu_folder_file(const struct opu_folder *folder, const char *name,
+                     char text[OPU_FOLDER_PATH_SIZE])
+{
+    size_t const n = strlen(folder->path);
+    memcpy(text, folder->path, n);
+    (void)snprintf(text + n, OPU_FOLDER_PATH_SIZE - n, "/%s", name);
+}
+
+int opu_folder_open(struct opu_folder *folder, const char *path, bool resume)
+{
+    *folder = (struct opu_folder){.path = ""};
+    if (!path || !*path) {
+        return resume ? opu_fail(OPU_E_INVALID, "a run is resumed from its folder; none was given")
+                      : OPU_OK;
+    }
+    if (strlen(path) + NAME_ROOM > OPU_FOLDER_PATH_SIZE) {
+        return opu_fail(OPU_E_INVALID, "the run folder's path has %zu bytes, at most %d fit",
+                        strlen(path), OPU_FOLDER_PATH_SIZE - NAME_ROOM);
+    }
+    (void)snprintf(folder->path, sizeof folder->path, "%s", path);
+    char file[OPU_FOLDER_PATH_SIZE];
+    opu_folder_file(folder, OPU_CHECKPOINT_FILE, file);
+    struct stat seen;
+    bool const has_one = stat(file, &seen) == 0;
+    if (resume && !has_one) {
+        return opu_fail(OPU_E_NOT_FOUND, "%s: no checkpoint to resume from", file);
+    }
+    if (!resume && has_one) {
+        return opu_fail(OPU_E_BUSY,
+                        "%s already holds a run (%s); resume it or choose another folder", path,
+                        OPU_CHECKPOINT_FILE);
+    }
+    return opu_dir_make(path);
+}
+
+static int file_error(const char *what, const char *file)
+{
+    return opu_fail(OPU_E_IO, "%s: can't be %s: %s", file, what, strerror(errno));
+}
+
+int opu_folder_start(struct opu_folder *folder)
+{
+    for (size_t i = 0; i < OPU_RUN_LOGS && opu_folder_keeps(folder); i++) {
+        char file[OPU_FOLDER_PATH_SIZE];
+        opu_folder_file(folder, log_names[i], file);
+        int const fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        if (fd < 0) {
+            return file_error("written", file);
+        }
+        (void)close(fd);
+        folder->bytes[i] = 0;
+    }
+    return OPU_OK;
+}
+
+int opu_folder_cut(struct opu_folder *folder, const uint64_t bytes[OPU_RUN_LOGS])
+{
+    for (size_t i = 0; i < OPU_RUN_LOGS && opu_folder_keeps(folder); i++) {
+        char file[OPU_FOLDER_PATH_SIZE];
+        opu_folder_file(folder, log_names[i], file);
+        struct stat seen;
+        if (stat(file, &seen) != 0) {
+            return file_error("read", file);
+        }
+        if ((uint64_t)seen.st_size < bytes[i]) {
+            return opu_fail(OPU_E_MISMATCH,
+                            "%s: has %" PRIu64 " bytes, it had %" PRIu64
+                            " when the checkpoint was written",
+                            file, (uint64_t)seen.st_size, bytes[i]);
+        }
+        if (truncate(file, (off_t)bytes[i]) != 0) {
+            return file_error("cut back", file);
+        }
+        folder->bytes[i] = bytes[i];
+    }
+    return OPU_OK;
+}
+
+static bool write_whole(int fd, const char *text, size_t n)
+{
+    while (n > 0) {
+        ssize_t const wrote = write(fd, text, n);
+        if (wrote < 0 && errno == EINTR) {
+            continue;
+        }
+        if (wrote <= 0) {
+            return false;
+        }
+        text += wrote;
+        n -= (size_t)wrote;
+    }
+    return true;
+}
+
+int opu_folder_append(struct opu_folder *folder, enum opu_run_log log, const char *line)
+{
+    if (!opu_folder_keeps(folder)) {
+        return OPU_OK;
+    }
+    char file[OPU_FOLDER_PATH_SIZE];
+    opu_folder_file(folder, log_names[log], file);
+    int const fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd < 0) {
+        return file_error("opened", file);
+    }
+    size_t const n = strlen(line);
+    bool const written = write_whole(fd, line, n) && fsync(fd) == 0;
+    int const status = written ? OPU_OK : file_error("written", file);
+    (void)close(fd);
+    folder->bytes[log] += written ? n : 0;
+    return status;
+}
+
+int opu_folder_write(const struct opu_folder *folder, const char *name, const char *text)
+{
+    if (!opu_folder_keeps(folder)) {
+        return OPU_OK;
+    }
+    char file[OPU_FOLDER_PATH_SIZE];
+    opu_folder_file(folder, name, file);
+    struct opu_slice const slice = {.data = text, .n = strlen(text)};
+    return opu_file_write(file, &slice, 1);
+}

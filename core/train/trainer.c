@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* Makes a trainer: data, graphs, optimiser, device, then the run folder. */
+#include "core/train/trainer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <opu/backend.h>
+
+#include "core/base/fail.h"
+#include "core/base/mem.h"
+#include "core/base/number.h"
+
+#define EVALUATE_ROWS ((size_t)1000)
+#define MAX_WIDTH 65536
+
+/* "1024,1024" -> widths; "" has none. */
+static int parse_hidden(const char *text, struct opu_model_options *options)
+{
+    while (*text) {
+        size_t const n = strcspn(text, ",");
+        char digits[16] = "";
+        uint64_t width = 0;
+        if (n < sizeof digits) {
+            memcpy(digits, text, n);
+        }
+        bool const good = opu_number_uint(&width, digits) && width >= 1 && width <= MAX_WIDTH;
+        if (!good || options->n_hidden == OPU_MODEL_MAX_HIDDEN || (text[n] && !text[n + 1])) {
+            return opu_fail(OPU_E_INVALID,
+                            "model.hidden: saw \"%.60s\", wanted at most %d widths from 1 to %d "
+                            "with commas between them",
+                            text, OPU_MODEL_MAX_HIDDEN, MAX_WIDTH);
+        }
+        options->hidden[options->n_hidden++] = (size_t)width;
+        text += n + (text[n] == ',');
+    }
+    return OPU_OK;
+}
+
+static int open_data(struct opu_trainer *t)
+{
+    const struct opu_settings *s = &t->config.settings;
+    char task[OPU_OPTION_TEXT_SIZE];
+    OPU_TRY(opu_train_config_get(&t->config, "data.task", task, sizeof task));
+    struct opu_dataset_options const options = {
+        .dir = s->data_dir,
+        .hold_out = s->evaluate == OPU_EVALUATE_HOLDOUT ? (size_t)s->holdout : 0,
+    };
+    OPU_TRY(opu_dataset_open(&t->data, t->context, task, &options));
+    size_t const rows = t->data->info.n_rows[OPU_SPLIT_TRAIN];
+    t->steps = (rows + s->batch - 1) / s->batch;
+    t->order = opu_calloc(t->context, rows, sizeof *t->order);
+    return t->order ? OPU_OK : OPU_E_NO_MEMORY;
+}
+
+static int make_net(struct opu_trainer *t, struct opu_net *net, const struct opu_graph_plan *plan)
+{
+    const struct opu_settings *s = &t->config.settings;
+    struct opu_model_options options = {
+        .size = sizeof options,
+        .inputs = t->data->info.columns,
+        .classes = t->data->info.classes,
+        .activation = (enum opu_activation)s->activation,
+    };
+    char name[OPU_OPTION_TEXT_SIZE];
+    const struct opu_model *model;
+    OPU_TRY(parse_hidden(s->hidden, &options));
+    OPU_TRY(opu_train_config_get(&t->config, "model.name", name, sizeof name));
+    OPU_TRY(opu_model_find(&model, name));
+    OPU_TRY(opu_graph_create(&net->graph, t->context));
+    OPU_TRY(model->build(net->graph, &options, &net->values));
+    net->max_rows = plan->max_rows;
+    return opu_graph_plan(net->graph, plan);
+}
+
+static int make_nets(struct opu_trainer *t)
+{
+    const struct opu_settings *s = &t->config.settings;
+    size_t const n_evaluate = t->data->info.n_rows[OPU_SPLIT_EVALUATE];
+    struct opu_graph_plan const train = {
+        .size = sizeof train,
+        .method = (enum opu_method)s->method,
+        .max_rows = (size_t)s->batch,
+        .seed = s->seed,
+        .backward = true,
+    };
+    OPU_TRY(make_net(t, &t->train, &train));
+    struct opu_graph_plan const evaluate = {
+        .size = sizeof evaluate,
+        .method = (enum opu_method)s->method,
+        .max_rows = n_evaluate < EVALUATE_ROWS ? n_evaluate : EVALUATE_ROWS,
+        .params_of = t->train.graph,
+    };
+    OPU_TRY(make_net(t, &t->evaluate, &evaluate));
+    size_t const most = evaluate.max_rows > s->batch ? evaluate.max_rows : (size_t)s->batch;
+    t->rows = opu_calloc(t->context, most, sizeof *t->rows);
+    if (!t->rows) {
+        return OPU_E_NO_MEMORY;
+    }
+    return opu_optim_init(&t->optim, t->context, &s->optim, opu_graph_params(t->train.graph));
+}
+
+static int open_device(struct opu_trainer *t)
+{
+    const struct opu_feedback_settings *f = &t->config.settings.feedback;
+    static const int rescale[] = {
+        [OPU_RESCALE_AUTO] = 0, [OPU_RESCALE_YES] = 1, [OPU_RESCALE_NO] = -1};
+    struct opu_feedback_options const options = {
+        .size = sizeof options,
+        .encode = *f->encode ? f->encode : NULL,
+        .readout = *f->readout ? f->readout : NULL,
+        .rescale = rescale[f->rescale],
+        .seed = f->seed ? f->seed : t->config.settings.seed,
+        .bits = (uint32_t)f->bits,
+    };
+    OPU_TRY(opu_device_open(&t->device, t->context, f->device));
+    OPU_TRY(opu_feedback_create(&t->feedback, t->device, t->train.graph, &options));
+    t->optical_base = (struct opu_device_stats){.size = sizeof t->optical_base};
+    return OPU_OK;
+}
+
+static int make_alignment(struct opu_trainer *t)
+{
+    struct opu_graph_plan const plan = {
+        .size = sizeof plan,
+        .method = OPU_METHOD_BP,
+        .max_rows = t->train.max_rows,
+        .backward = true,
+        .no_param_grads = true,
+        .params_of = t->train.graph,
+    };
+    OPU_TRY(make_net(t, &t->twin, &plan));
+    OPU_TRY(opu_alignment_create(&t->alignment, t->twin.graph, t->feedback));
+    t->taps = opu_calloc(t->context, opu_graph_taps(t->twin.graph), sizeof *t->taps);
+    return t->taps ? OPU_OK : OPU_E_NO_MEMORY;
+}
+
+/* What the folder says about the run itself; written anew when it is resumed. */
+static int describe_run(struct opu_trainer *t)
+{
+    char *text;
+    OPU_TRY(opu_train_config_write(&t->config, &text));
+    int const status = opu_folder_write(&t->folder, "config.ini", text);
+    opu_context_free(t->context, text);
+    OPU_TRY(status);
+    return opu_manifest_write(t);
+}
+
+static int make(struct opu_trainer *t, const char *run_dir, bool resume)
+{
+    OPU_TRY(opu_folder_open(&t->folder, run_dir, resume));
+    OPU_TRY(open_data(t));
+    OPU_TRY(make_nets(t));
+    if (t->config.settings.method == OPU_METHOD_DFA) {
+        OPU_TRY(open_device(t));
+        if (t->config.settings.align_every > 0) {
+            OPU_TRY(make_alignment(t));
+        }
+    }
+    OPU_TRY(resume ? opu_checkpoint_read(t) : opu_folder_start(&t->folder));
+    return describe_run(t);
+}
+
+int opu_trainer_create(struct opu_trainer **out, struct opu_context *context,
+                       const struct opu_train_config *config, const char *run_dir, bool resume)
+{
+    *out = NULL;
+    struct opu_trainer *t = opu_calloc(context, 1, sizeof *t);
+    if (!t) {
+        return OPU_E_NO_MEMORY;
+    }
+    double const none = (double)NAN;
+    *t = (struct opu_trainer){.context = context, .config = *config};
+    t->config.context = context;
+    t->at.train_loss = t->at.train_accuracy = t->at.test_loss = t->at.test_accuracy = none;
+    int const status = make(t, run_dir, resume);
+    if (status < 0) {
+        opu_trainer_destroy(t);
+        return status;
+    }
+    *out = t;
+    return OPU_OK;
+}
+
+void opu_trainer_destroy(struct opu_trainer *trainer)
+{
+    if (!trainer) {
+        return;
+    }
+    opu_alignment_destroy(trainer->alignment);
+    opu_feedback_destroy(trainer->feedback);
+    opu_device_close(trainer->device);
+    opu_optim_fini(&trainer->optim);
+    opu_graph_destroy(trainer->twin.graph);
+    opu_graph_destroy(trainer->evaluate.graph);
+    opu_graph_destroy(trainer->train.graph);
+    opu_dataset_close(trainer->data);
+    opu_context_free(trainer->context, trainer->taps);
+    opu_context_free(trainer->context, trainer->rows);
+    opu_context_free(trainer->context, trainer->order);
+    opu_context_free(trainer->context, trainer);
+}
+
+int opu_trainer_result(const struct opu_trainer *trainer, struct opu_train_result *result)
+{
+    if (result->size != sizeof *result) {
+        return opu_fail(OPU_E_INVALID, "struct opu_train_result has size %zu, wanted %zu",
+                        result->size, sizeof *result);
+    }
+    const struct opu_position *at = &trainer->at;
+    const struct opu_projection *projection =
+        trainer->feedback ? opu_feedback_projection(trainer->feedback) : NULL;
+    struct opu_optical const optical = opu_trainer_optical(trainer);
+    *result = (struct opu_train_result){
+        .size = sizeof *result,
+        .epochs = at->epochs,
+        .train_loss = at->train_loss,
+        .train_accuracy = at->train_accuracy,
+        .test_loss = at->test_loss,
+        .test_accuracy = at->test_accuracy,
+        .n_taps = trainer->n_taps,
+        .alignment = trainer->taps,
+        .seconds = at->seconds,
+        .rows_per_second = at->seconds > 0 ? (double)at->rows / at->seconds : 0,
+        .frames = optical.frames,
+        .optical_s = optical.seconds,
+        .optical_j = optical.joules,
+        .saturated_share = optical.pixels ? (double)optical.saturated / (double)optical.pixels : 0,
+        .parameters = opu_graph_param_total(trainer->train.graph),
+        .identity = projection ? opu_projection_identity(projection) : "",
+        .projection = projection ? opu_projection_describe(projection) : "",
+    };
+    return OPU_OK;
+}
