@@ -155,7 +155,7 @@ int opu_graph_input(struct opu_graph *graph, const char *name, enum opu_dtype dt
     if (graph->status == OPU_OK && (columns == 0 || (dtype != OPU_F32 && dtype != OPU_I32))) {
         return keep(graph, opu_fail(OPU_E_INVALID,
                                     "graph: input \"%s\" of %zu columns of %s, wanted at least one "
-                                    "column of f32 or i32",
+                                    "column of float32 or int32",
                                     name, columns, opu_dtype_name(dtype)));
     }
     struct opu_value const value = {

@@ -22,7 +22,8 @@ static int infer(struct opu_shape *out, const struct opu_shape *in, size_t n_in,
     char x[OPU_OP_SHAPE_TEXT_SIZE];
     char w[OPU_OP_SHAPE_TEXT_SIZE];
     if (in[0].dtype != OPU_F32 || in[0].columns == 0 || in[1].batch || in[1].columns == 0) {
-        return opu_fail(OPU_E_INVALID, "linear: input %s and weight %s, wanted two matrices of f32",
+        return opu_fail(OPU_E_INVALID,
+                        "linear: input %s and weight %s, wanted two matrices of float32",
                         opu_op_shape_text(&in[0], x), opu_op_shape_text(&in[1], w));
     }
     if (in[0].columns != in[1].columns) {

@@ -24,8 +24,8 @@ static int infer(struct opu_shape *out, const struct opu_shape *in, size_t n_in,
         char logits[OPU_OP_SHAPE_TEXT_SIZE];
         char labels[OPU_OP_SHAPE_TEXT_SIZE];
         return opu_fail(OPU_E_INVALID,
-                        "softmax_xent: logits %s and labels %s, wanted a matrix of f32 and a "
-                        "column of i32 with the same rows",
+                        "softmax_xent: logits %s and labels %s, wanted a matrix of float32 and a "
+                        "column of int32 with the same rows",
                         opu_op_shape_text(&in[0], logits), opu_op_shape_text(&in[1], labels));
     }
     *out = (struct opu_shape){.dtype = OPU_F64, .rows = 1, .columns = 0};

@@ -80,7 +80,7 @@ const struct opu_op *opu_op_at(size_t i);
 
 #define OPU_OP_SHAPE_TEXT_SIZE 64
 
-/* "[rows, 784] f32" into text, which is returned. */
+/* "[rows, 784] float32" into text, which is returned. */
 const char *opu_op_shape_text(const struct opu_shape *shape, char text[OPU_OP_SHAPE_TEXT_SIZE]);
 
 #endif

@@ -30,8 +30,13 @@ static struct opu_op_call make_call(const struct opu_graph *graph, const struct 
         .saved = node->saved,
     };
     for (size_t k = 0; k < node->n_in; k++) {
-        call.in[k] = operand(graph, &graph->values[node->in[k]]);
+        const struct opu_value *const in = &graph->values[node->in[k]];
+        call.in[k] = operand(graph, in);
         call.in[k].accumulate = node->accumulate[k];
+        if (!in->wants_grad) {
+            /* a tap that cuts has a gradient of its own, but wants none from above */
+            call.in[k].grad = NULL;
+        }
     }
     return call;
 }
