@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What noise a linear read-out must have, from a device's facts and its calibration. In electrons,
+ * with ns the mean signal, nr the reference or anchor, sr read noise, sq the converter's step /
+ * sqrt 12:
+ *
+ *   phase4   Var S = (ns + nr + sr^2 + sq^2) / (4 nr) over both quadratures, signal ns
+ *            (four-step phase shifting; Gross et al., arXiv 1206.1475: one photo-electron is the
+ * limit) anchor   Var = (|S+A|^2 + |S|^2 + 2 sr^2 + 2 sq^2) / (4 |A|^2) for one quadrature, signal
+ * ns / 2 (after Ohana et al., arXiv 2305.12988), averaged over pixels with |A|^2 >= 0.05 mean:
+ *            |A|^2 is exponential, so E 1/|A|^2 = e^0.05 E1(0.05) / nr = 2.594 / nr
+ */
+#include "tools/check.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ANCHOR_INVERSE 2.594
+
+double check_predict_snr(const struct opu_caps *caps, const struct opu_calibration *found,
+                         const char *readout)
+{
+    double const full = ldexp(1.0, (int)found->bits) - 1.0;
+    if (!(caps->full_well_e > 0.0) || !(found->signal_counts > 0.0) ||
+        !(found->reference_counts > 0.0)) {
+        return (double)NAN;
+    }
+    double const step_e = caps->full_well_e / full;
+    double const ns = found->signal_counts * step_e, nr = found->reference_counts * step_e;
+    double const fixed = caps->read_noise_e * caps->read_noise_e + step_e * step_e / 12.0;
+    double const shot = caps->shot_noise ? 1.0 : 0.0;
+    if (strcmp(readout, "phase4") == 0) {
+        return ns / ((shot * (ns + nr) + fixed) / (4.0 * nr));
+    }
+    if (strcmp(readout, "anchor") == 0) {
+        double const variance =
+            shot * 0.25 + (shot * 2.0 * ns + 2.0 * fixed) * ANCHOR_INVERSE / (4.0 * nr);
+        return 0.5 * ns / variance;
+    }
+    return (double)NAN;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* Acceptance through a projection: linearity, moments, repeatability, noise, saturation, rate. */
+#include "tools/check.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { PAIRS = 16, REPEATS = 32 };
+
+/* Rows of `in` through the projection, n_in at most. */
+static int project(struct check *check, size_t rows, float *out)
+{
+    return opu_project(check->projection, check->in, check->n_in, rows, out, check->n_out);
+}
+
+/*
+ * Row `row` with `per_sign` entries +1 and as many -1, all inside the columns [first, first +
+ * width): ternary encoding holds it exactly. A Fisher-Yates pass picks the columns.
+ */
+static void fill_ternary(struct check *check, size_t row, size_t first, size_t width,
+                         size_t per_sign)
+{
+    float *const x = check->in + row * check->n_in;
+    memset(x, 0, check->n_in * sizeof *x);
+    for (size_t i = 0; i < width; i++) {
+        x[first + i] = i < per_sign ? 1.0f : (i < 2 * per_sign ? -1.0f : 0.0f);
+    }
+    for (size_t i = 0; i + 1 < width; i++) {
+        size_t const j = i + (size_t)(check_random(check) % (width - i));
+        float const held = x[first + i];
+        x[first + i] = x[first + j];
+        x[first + j] = held;
+    }
+}
+
+/* B(x - y) against B x - B y, for x and y on halves of the inputs that don't overlap. */
+static int linearity(struct check *check)
+{
+    size_t const n = check->n_in, half = n / 2, m = check->n_out;
+    size_t pairs = n / 3 < PAIRS ? n / 3 : PAIRS;
+    for (size_t p = 0; p < pairs; p++) {
+        float *const x = check->in + 3 * p * n;
+        fill_ternary(check, 3 * p, 0, half, half / 2);
+        fill_ternary(check, 3 * p + 1, half, half, half / 2);
+        for (size_t i = 0; i < n; i++) {
+            x[2 * n + i] = x[i] - x[n + i];
+        }
+    }
+    int const status = project(check, 3 * pairs, check->out);
+    if (status < 0) {
+        return status;
+    }
+    double wrong = 0.0, all = 0.0;
+    for (size_t p = 0; p < pairs; p++) {
+        const float *const y = check->out + 3 * p * m;
+        for (size_t i = 0; i < m; i++) {
+            double const whole = (double)y[2 * m + i];
+            double const error = whole - ((double)y[i] - (double)y[m + i]);
+            wrong += error * error;
+            all += whole * whole;
+        }
+    }
+    /* Signal and noise grow alike with the mirrors that are on, so three answers of noise 1/snr of
+     * their signal: (|z|^2 + |x|^2 + |y|^2) / |z|^2 / snr = 2 / snr. Float rounding: n 2^-24, 1e-5
+     * with room. */
+    double const relative = sqrt(wrong / all);
+    double const predicted = check->frames ? sqrt(2.0 / check->snr) : 0.0;
+    if (isnan(predicted)) {
+        check_add(check, "linearity error", relative, "", CHECK_NONE, "noise unknown");
+    } else {
+        double const bar = 1.3 * predicted + 1e-5;
+        check_add(check, "linearity error", relative, "", check_verdict_of(relative <= bar),
+                  "<= %.3g (noise explains %.3g)", bar, predicted);
+    }
+    return OPU_OK;
+}
+
+/* Sums over the entries of B seen twice: a, b. Noise that differs between the two drops out of a b.
+ */
+struct moments {
+    double n, mean, square, product, fourth;
+    double mean_spread,
+        square_spread; /* variance between outputs of their mean and their product */
+};
+
+static struct moments sum_up(const struct check *check)
+{
+    size_t const n = check->n_in, m = check->n_out;
+    struct moments sum = {.n = (double)n * (double)m};
+    double mean2 = 0.0, product2 = 0.0;
+    for (size_t k = 0; k < m; k++) {
+        double mean = 0.0, product = 0.0;
+        for (size_t j = 0; j < n; j++) {
+            double const a = (double)check->out[j * m + k], b = (double)check->again[j * m + k];
+            mean += 0.5 * (a + b);
+            product += a * b;
+            sum.square += 0.5 * (a * a + b * b);
+            sum.fourth += a * a * b * b;
+        }
+        sum.mean += mean;
+        sum.product += product;
+        mean2 += (mean / (double)n) * (mean / (double)n);
+        product2 += (product / (double)n) * (product / (double)n);
+    }
+    sum.mean /= sum.n;
+    sum.product /= sum.n;
+    sum.square /= sum.n;
+    sum.fourth /= sum.n;
+    sum.mean_spread = mean2 / (double)m - sum.mean * sum.mean;
+    sum.square_spread = product2 / (double)m - sum.product * sum.product;
+    return sum;
+}
+
+/* Unit rows give B's columns. Twice, so that noise can be told from the matrix. */
+static int moments(struct check *check)
+{
+    size_t const n = check->n_in;
+    memset(check->in, 0, n * n * sizeof *check->in);
+    for (size_t i = 0; i < n; i++) {
+        check->in[i * n + i] = 1.0f;
+    }
+    int status = project(check, n, check->out);
+    if (status == OPU_OK) {
+        status = project(check, n, check->again);
+    }
+    if (status < 0) {
+        return status;
+    }
+    struct moments const sum = sum_up(check);
+    double const v = sum.product, noise = sum.square - v;
+    /* Four standard deviations throughout; those of mean and variance from the spread between
+     * outputs, which also holds what calibration left (dark offset, unequal gain). */
+    double const mean_bar = 4.0 * sqrt(sum.mean_spread / (double)check->n_out);
+    double const variance_bar = 4.0 * sqrt(sum.square_spread / (double)check->n_out) + 0.02;
+    check_add(check, "entries' mean", sum.mean, "",
+              check_verdict_of(v > 0.0 && fabs(sum.mean) <= mean_bar + 1e-6), "0 +- %.2g",
+              mean_bar + 1e-6);
+    check_add(check, "entries' variance", v, "", check_verdict_of(fabs(v - 1.0) <= variance_bar),
+              "1 +- %.2g (2 %% for the gain)", variance_bar);
+    /* E a^2 b^2 = E B^4 + 2 v noise + noise^2; its deviation for a Gaussian is sqrt(24 / n), more
+     * with noise. Gains that differ by 2 % between pixels add 0.005. */
+    double const kurtosis = (sum.fourth - 2.0 * v * noise - noise * noise) / (v * v);
+    double const kurtosis_bar = 4.0 * sqrt(24.0 / sum.n) * pow(1.0 + noise / v, 2.0) + 0.01;
+    check_add(check, "entries' kurtosis", kurtosis, "",
+              check_verdict_of(fabs(kurtosis - 3.0) <= kurtosis_bar), "3 +- %.2g (Gaussian)",
+              kurtosis_bar);
+    return OPU_OK;
+}
+
+static double correlation(const float *a, const float *b, size_t n)
+{
+    double sa = 0.0, sb = 0.0, aa = 0.0, bb = 0.0, ab = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        double const x = (double)a[i], y = (double)b[i];
+        sa += x;
+        sb += y;
+        aa += x * x;
+        bb += y * y;
+        ab += x * y;
+    }
+    double const count = (double)n;
+    return (ab - sa * sb / count) / sqrt((aa - sa * sa / count) * (bb - sb * sb / count));
+}
+
+static int repeatability(struct check *check)
+{
+    size_t const rows = check->n_in < PAIRS ? check->n_in : PAIRS, n = rows * check->n_out;
+    bool const computed =
+        (opu_device_caps(check->device)->flags & (OPU_CAP_FLOATS | OPU_CAP_FIELD)) != 0;
+    for (size_t i = 0; i < rows; i++) {
+        fill_ternary(check, i, 0, check->n_in, check->n_in / 2);
+    }
+    uint64_t const clock = opu_device_clock(check->device);
+    int status = project(check, rows, check->out);
+    if (status == OPU_OK) {
+        status = project(check, rows, check->again);
+    }
+    if (status < 0) {
+        return status;
+    }
+    double const seen = correlation(check->out, check->again, n);
+    /* Two answers of one signal, each with noise 1/snr of it: 1 / (1 + 1/snr). */
+    double const predicted = check->frames ? 1.0 / (1.0 + 1.0 / check->snr) : 1.0;
+    double const bar = isnan(predicted) ? 0.95 : predicted - 0.01;
+    check_add(check, "repeated answer", seen, "", check_verdict_of(seen >= bar),
+              "correlation >= %.4f", bar);
+
+    opu_device_clock_set(check->device, clock);
+    status = project(check, rows, check->again);
+    bool const same = status == OPU_OK && memcmp(check->out, check->again, n * sizeof(float)) == 0;
+    check_add(check, "same frame numbers", same ? 1.0 : 0.0, "",
+              computed || same ? check_verdict_of(same) : CHECK_NONE,
+              computed ? "1: the same bits" : "1: the same bits (simulators only)");
+    return status;
+}
+
+/* One row with every mirror on, over and over: the largest exposure class, full, as the formula has
+ * it. */
+static int noise(struct check *check)
+{
+    size_t const rows = check->n_in < REPEATS ? check->n_in : REPEATS, m = check->n_out;
+    for (size_t i = 0; i < rows * check->n_in; i++) {
+        check->in[i] = 1.0f;
+    }
+    int const status = project(check, rows, check->out);
+    if (status < 0) {
+        return status;
+    }
+    double signal = 0.0, variance = 0.0;
+    for (size_t k = 0; k < m; k++) {
+        double sum = 0.0, square = 0.0;
+        for (size_t i = 0; i < rows; i++) {
+            double const y = (double)check->out[i * m + k];
+            sum += y;
+            square += y * y;
+        }
+        double const mean = sum / (double)rows;
+        double const own = fmax(0.0, square - sum * mean) / ((double)rows - 1.0);
+        variance += own;
+        signal += mean * mean - own / (double)rows;
+    }
+    double const db = 10.0 * log10(signal / variance), wanted = 10.0 * log10(check->snr);
+    const struct opu_caps *const caps = opu_device_caps(check->device);
+    bool const noisy = caps->shot_noise || caps->read_noise_e > 0.0;
+    if (!check->frames || !noisy || isnan(check->snr)) {
+        check_add(check, "signal to noise", db, "dB", CHECK_NONE,
+                  !check->frames || !noisy ? "no noise" : "noise unknown");
+    } else {
+        /* The signal is speckle: its mean over m outputs is uncertain by sqrt(2 / m) of itself. */
+        double const bar = 0.5 + 4.0 * 4.343 * sqrt(2.0 / (double)m);
+        check_add(check, "signal to noise", db, "dB", check_verdict_of(fabs(db - wanted) <= bar),
+                  "%.1f +- %.1f (shot, read, ADC)", wanted, bar);
+    }
+    return OPU_OK;
+}
+
+/* Rows a second here, for about a third of a second, and what the hardware would do. */
+static int rate(struct check *check)
+{
+    const struct opu_caps *const caps = opu_device_caps(check->device);
+    size_t const per_row = opu_projection_frames_per_row(check->projection);
+    for (size_t i = 0; i < check->n_in; i++) {
+        fill_ternary(check, i, 0, check->n_in, check->n_in / 4);
+    }
+    double const start = cli_seconds();
+    double taken = 0.0, rows = 0.0;
+    int status = OPU_OK;
+    while (status == OPU_OK && taken < 0.3) {
+        status = project(check, check->n_in, check->out);
+        rows += (double)check->n_in;
+        taken = cli_seconds() - start;
+    }
+    check_add(check, "rate here", rows / taken, "rows/s", CHECK_NONE, "for information");
+    if (check->frames && caps->frame_rate_hz > 0.0) {
+        check_add(check, "rate of the optics", caps->frame_rate_hz / (double)per_row, "rows/s",
+                  CHECK_NONE, "%.4g frames/s, %zu a row", caps->frame_rate_hz, per_row);
+    }
+    return status;
+}
+
+static int saturation(struct check *check, const struct opu_device_stats *before)
+{
+    struct opu_device_stats after = {.size = sizeof after};
+    int const status = opu_device_statistics(check->device, &after);
+    if (status == OPU_OK && check->frames) {
+        double const share =
+            (double)(after.saturated - before->saturated) / (double)(after.pixels - before->pixels);
+        /* Calibration allows 1e-6; the patterns here repeat, so a bright pixel counts many times.
+         */
+        check_add(check, "saturated pixels", share, "", check_verdict_of(share <= 1e-5),
+                  "<= 1e-05");
+    }
+    return status;
+}
+
+int check_projection(struct check *check)
+{
+    struct opu_device_stats before = {.size = sizeof before};
+    int status = opu_device_statistics(check->device, &before);
+    if (check->linear) {
+        status = status == OPU_OK ? linearity(check) : status;
+        status = status == OPU_OK ? moments(check) : status;
+    } else {
+        check_add(check, "linearity error", (double)NAN, "", CHECK_NONE,
+                  "not for a non-linear read-out");
+    }
+    status = status == OPU_OK ? repeatability(check) : status;
+    if (check->linear) {
+        status = status == OPU_OK ? noise(check) : status;
+    }
+    status = status == OPU_OK ? saturation(check, &before) : status;
+    return status == OPU_OK ? rate(check) : status;
+}
