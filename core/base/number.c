@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static bool is_digit(char c)
 {
@@ -103,7 +104,10 @@ void opu_number_format(char text[32], double value)
     for (int digits = 1; digits <= 17; digits++) {
         (void)snprintf(text, 32, "%.*g", digits, value);
         double const back = strtod(text, NULL);
-        if (!(back < value || back > value)) {
+        bool const same = !(back < value || back > value);
+        /* 1000 rather than 1e+03 */
+        bool const clumsy = fabs(value) < 1e15 && strstr(text, "e+") != NULL;
+        if (same && !clumsy) {
             break;
         }
     }

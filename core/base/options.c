@@ -210,8 +210,8 @@ static int refuse_key(const struct opu_option *table, size_t n, const char *wher
         size_t const distance = edit_distance(key, table[i].key);
         nearest = distance < nearest ? distance : nearest;
     }
-    /* Further off than half of what was typed is no likely slip of the finger. */
-    bool const near = nearest <= 1 + strlen(key) / 3;
+    /* Further off than a third of what was typed is no likely slip of the finger. */
+    bool const near = nearest < KEY_MAX && nearest <= 1 + strlen(key) / 3;
     char keys[320] = "";
     size_t shown = 0;
     for (size_t i = 0; i < n && (!near || shown < 3); i++) {
