@@ -3,7 +3,6 @@
 #include "sim/camera.h"
 
 #include "core/base/rng.h"
-#include "core/base/vmath.h"
 #include "sim/camera_kernels.h"
 
 #include <math.h>
@@ -55,16 +54,16 @@ opu_camera_tile_fn opu_camera_tile_kernel(enum opu_isa isa)
 /* Poisson(lambda) where the distribution function first reaches u. */
 static float poisson(float lambda, double u)
 {
-    double p = (double)opu_expf(-lambda);
+    double p = exp(-(double)lambda);
     double sum = p;
-    for (int k = 0; k < 127; ++k) {
+    for (int k = 0; k < 255; ++k) {
         if (u <= sum) {
             return (float)k;
         }
         p *= (double)lambda / (double)(k + 1);
         sum += p;
     }
-    return 127.0f;
+    return 255.0f;
 }
 
 static float detect(const struct opu_camera *camera, float lambda, uint32_t a, uint32_t lane,

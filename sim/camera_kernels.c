@@ -8,6 +8,7 @@
 #include "core/base/isa.h"
 #include "core/base/rng.h"
 #include "sim/draw_block.h"
+#include "sim/poisson.h"
 
 #include <math.h>
 #include <string.h>
@@ -46,21 +47,6 @@ static void add_noise(const struct opu_camera *camera, const float *restrict lam
     }
 }
 
-/* Poisson(lambda), lambda < 25, by inversion; the tail beyond 2^-33 is out of a 32-bit draw's
- * reach. */
-static float poisson(float lambda, double u)
-{
-    double p = (double)opu_expf(-lambda);
-    double sum = p;
-    int k = 0;
-    while (u > sum && k < 127) {
-        ++k;
-        p *= (double)lambda / (double)k;
-        sum += p;
-    }
-    return (float)k;
-}
-
 static void redraw_low_light(const struct opu_camera *camera, const float *lambda, uint32_t tile,
                              uint64_t frame, float *electrons)
 {
@@ -72,7 +58,7 @@ static void redraw_low_light(const struct opu_camera *camera, const float *lambd
         uint32_t const lane = p / OPU_BLOCK_PIXELS;
         struct opu_philox4 const words =
             opu_philox(camera->seed, OPU_STREAM_CAMERA, a | 0x80000000u, frame);
-        float e = poisson(lambda[p], opu_uniform(words.v[lane]));
+        float e = opu_poisson(lambda[p], opu_uniform(words.v[lane]));
         if (camera->read_var > 0.0f) {
             float z[4];
             opu_normal4(opu_philox(camera->seed, OPU_STREAM_CAMERA, a | 0x40000000u, frame), z);

@@ -113,7 +113,9 @@ static int sim_caps(void *device, struct opu_caps *caps)
     caps->max_exposure_us = MAX_EXPOSURE_US;
     caps->frame_rate_hz = sim->options.rate_hz;
     caps->power_w = POWER_W;
-    caps->signal_per_us = sim->options.flux / sim->sensor.full_well_e;
+    /* one mirror turned on: it leaked eps before (sim/dmd.h) */
+    caps->signal_per_us =
+        sim->dmd.gain * sim->dmd.gain * sim->options.flux / sim->sensor.full_well_e;
     caps->reference_per_us = sim->reference_e_per_us / sim->sensor.full_well_e;
     caps->full_well_e = sim->sensor.full_well_e;
     caps->read_noise_e = has_read_noise(sim) ? sim->sensor.read_noise_e : 0.0;

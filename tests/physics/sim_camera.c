@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The camera: photon transfer (EMVA 1288), Poisson statistics at low light, the expansion above,
+ * saturation, and the kernels against their plain twin.
+ */
+#include "sim_support.h"
+
+#include "core/base/cpu.h"
+#include "sim/poisson.h"
+
+#define TILES 64u
+
+/*
+ * Frames of TILES tiles under even light of lambda electrons; fn is called with each count. Each
+ * call has frame numbers, and so draws, of its own.
+ */
+static void expose_evenly(const struct opu_camera *camera, double lambda, uint32_t n_frames,
+                          void (*fn)(void *user, uint32_t count), void *user)
+{
+    static const float dark[OPU_TILE_FLOATS];
+    opu_camera_tile_fn const expose = opu_camera_tile_kernel(opu_isa_best());
+    struct opu_light const light = {.scale = 1.0f, .reference_im = (float)sqrt(lambda)};
+    uint16_t counts[OPU_TILE_PIXELS];
+    static uint64_t frame;
+    for (uint32_t f = 0; f < n_frames; ++f, ++frame) {
+        for (uint32_t tile = 0; tile < TILES; ++tile) {
+            expose(camera, &light, dark, tile, frame, OPU_TILE_PIXELS, counts);
+            for (size_t p = 0; p < OPU_TILE_PIXELS; ++p) {
+                fn(user, camera->bits == 8 ? ((const uint8_t *)counts)[p] : counts[p]);
+            }
+        }
+    }
+}
+
+static void add_count(void *user, uint32_t count)
+{
+    moments_add(user, (double)count);
+}
+
+/* A camera whose count is the number of electrons. */
+static struct opu_camera counting_camera(bool shot, double read_noise_e)
+{
+    struct opu_sensor const sensor = {"counting", 65535.0, read_noise_e};
+    struct opu_camera camera;
+    opu_camera_init(&camera, &sensor, 16, shot, true, draw_word());
+    return camera;
+}
+
+/* Weighted straight line through (x, y +- s); errors from the weights alone. */
+struct line {
+    double slope, slope_error, intercept, intercept_error;
+};
+
+static struct line fit_line(const double *x, const double *y, const double *s, size_t n)
+{
+    double w = 0.0;
+    double wx = 0.0;
+    double wy = 0.0;
+    double wxx = 0.0;
+    double wxy = 0.0;
+    for (size_t k = 0; k < n; ++k) {
+        double const v = 1.0 / (s[k] * s[k]);
+        w += v;
+        wx += v * x[k];
+        wy += v * y[k];
+        wxx += v * x[k] * x[k];
+        wxy += v * x[k] * y[k];
+    }
+    double const d = w * wxx - wx * wx;
+    return (struct line){(w * wxy - wx * wy) / d, sqrt(w / d), (wxx * wy - wx * wxy) / d,
+                         sqrt(wxx / d)};
+}
+
+/*
+ * EMVA 1288: var y = K (mean y) + K^2 sigma_d^2 + 1/12, K counts per electron. Light from where no
+ * electron number is clipped at 0 (6 sigma) to 80 % of the well. A variance from n samples is good
+ * to sqrt(2 / n). 8 bits make quantisation visible; the converter's steps stay below the noise (K
+ * sigma > 0.6), where the 1/12 holds to 2 exp(-2 pi^2 0.6^2) = 0.2 %.
+ */
+static void check_photon_transfer(double full_well_e, double read_noise_e, uint32_t bits)
+{
+    enum { levels = 10, n_frames = 8 };
+    struct opu_sensor const sensor = {"drawn", full_well_e, read_noise_e};
+    struct opu_camera camera;
+    opu_camera_init(&camera, &sensor, bits, true, true, draw_word());
+    double const k_gain = (exp2(bits) - 1.0) / full_well_e;
+    double const n = (double)n_frames * TILES * OPU_TILE_PIXELS;
+    double const sigma_min = 0.6 / k_gain;
+    double const low =
+        fmax(60.0 + 10.0 * read_noise_e, sigma_min * sigma_min - read_noise_e * read_noise_e);
+    double x[levels];
+    double y[levels];
+    double s[levels];
+    for (int k = 0; k < levels; ++k) {
+        struct moments m = {0, 0, 0};
+        double const lambda = low + (0.8 * full_well_e - low) * k / (levels - 1);
+        expose_evenly(&camera, lambda, n_frames, add_count, &m);
+        x[k] = moments_mean(&m);
+        y[k] = moments_var(&m);
+        s[k] = y[k] * sqrt(2.0 / n);
+        assert_near(x[k], k_gain * lambda, SIGMAS * sqrt(y[k] / n) + 2e-3, "mean count");
+    }
+    struct line const line = fit_line(x, y, s, levels);
+    double const intercept = k_gain * k_gain * read_noise_e * read_noise_e + 1.0 / 12.0;
+    printf("# full well %.0f read %.1f bits %u: slope %.5f +- %.5f of %.5f, intercept %.3f +- %.3f "
+           "of %.3f\n",
+           full_well_e, read_noise_e, (unsigned)bits, line.slope, line.slope_error, k_gain,
+           line.intercept, line.intercept_error, intercept);
+    assert_near(line.slope, k_gain, SIGMAS * line.slope_error, "photon transfer slope");
+    assert_near(line.intercept, intercept, SIGMAS * line.intercept_error, "intercept");
+    assert_true(line.slope_error < 0.01 * k_gain);
+}
+
+static void photon_transfer_gives_gain_and_read_noise(void **state)
+{
+    (void)state;
+    check_photon_transfer(13500.0, 13.0, 12);
+    check_photon_transfer(32700.0, 6.83, 14);
+    for (int run = 0; run < 3; ++run) {
+        check_photon_transfer(draw_between(5e3, 5e4), draw_between(5.0, 40.0),
+                              (uint32_t)draw_size(10, 16));
+    }
+}
+
+/*
+ * The 1/12 of the converter, seen alone: read noise only, at K sigma = 0.6 to 1, n = 131072
+ * samples; the bar is that of the variance, some hundredths of what is looked for.
+ */
+static void quantisation_adds_a_twelfth(void **state)
+{
+    (void)state;
+    for (int run = 0; run < 3; ++run) {
+        double const sigma = draw_between(0.6, 1.0); /* counts */
+        struct opu_sensor const sensor = {"coarse", 25500.0, 100.0 * sigma};
+        struct opu_camera camera;
+        struct moments m = {0, 0, 0};
+        opu_camera_init(&camera, &sensor, 8, false, true, draw_word());
+        expose_evenly(&camera, draw_between(9000.0, 16000.0), 8, add_count, &m);
+        double const wanted = sigma * sigma + 1.0 / 12.0;
+        double const ripple = 2.0 * exp(-2.0 * 9.8696 * sigma * sigma) * (sigma * sigma + 0.2);
+        double const bar = SIGMAS * wanted * sqrt(2.0 / (double)m.n) + ripple;
+        assert_true(bar < 1.0 / 24.0);
+        assert_near(moments_var(&m), wanted, bar, "variance of counts");
+    }
+}
+
+struct histogram {
+    size_t n;
+    size_t of[256];
+};
+
+static void add_to_histogram(void *user, uint32_t count)
+{
+    struct histogram *const h = user;
+    ++h->n;
+    ++h->of[count < 255 ? count : 255];
+}
+
+/*
+ * chi^2 over the electron numbers whose expectation is 10 or more, the rest pooled: mean df,
+ * variance 2 df; its upper tail is heavier than normal at small df, so 8 sigma. P(0) has a binomial
+ * bar of its own.
+ */
+static void check_poisson(double lambda)
+{
+    struct opu_camera const camera = counting_camera(true, 0.0);
+    struct histogram h = {0};
+    expose_evenly(&camera, lambda, 16, add_to_histogram, &h);
+    double const n = (double)h.n;
+    double p = exp(-lambda);
+    assert_near((double)h.of[0] / n, p, SIGMAS * sqrt(p * (1.0 - p) / n) + 1.0 / n, "P(0)");
+    struct moments m = {0, 0, 0};
+    double chi2 = 0.0;
+    double rest_seen = n;
+    double rest_wanted = n;
+    int bins = 0;
+    for (size_t k = 0; k < 255; ++k) {
+        double const wanted = n * p;
+        double const seen = (double)h.of[k];
+        m.n += h.of[k];
+        m.sum += seen * (double)k;
+        m.sum2 += seen * (double)k * (double)k;
+        if (wanted >= 10.0) {
+            chi2 += (seen - wanted) * (seen - wanted) / wanted;
+            rest_seen -= seen;
+            rest_wanted -= wanted;
+            ++bins;
+        }
+        p *= lambda / (double)(k + 1);
+    }
+    if (rest_wanted >= 1.0) {
+        chi2 += (rest_seen - rest_wanted) * (rest_seen - rest_wanted) / rest_wanted;
+    }
+    assert_near(moments_mean(&m), lambda, SIGMAS * sqrt(lambda / n), "mean");
+    assert_near(moments_var(&m), lambda, SIGMAS * sqrt((lambda + 2.0 * lambda * lambda) / n),
+                "variance");
+    assert_near(chi2, bins, 8.0 * sqrt(2.0 * bins), "chi^2");
+}
+
+static void low_light_is_poisson(void **state)
+{
+    (void)state;
+    check_poisson(0.5);
+    check_poisson(3.0);
+    check_poisson(24.5);
+    for (int run = 0; run < 3; ++run) {
+        check_poisson(draw_between(0.3, 24.9));
+    }
+}
+
+/*
+ * The ends of what 32 bits can draw, u = 2^-33 and 1 - 2^-33: P(k > 78 | 25) < 1e-16 (Chernoff:
+ * e^-lambda (e lambda / k)^k), P(k <= 1 | 25) = 3.6e-10 > 2^-33. Six squarings carry exp's rounding
+ * to 64 * 4 * 2^-53.
+ */
+static void extreme_draws_stay_within_the_distribution(void **state)
+{
+    (void)state;
+    for (int run = 0; run < 1000; ++run) {
+        double const lambda = draw_between(0.0, 25.0);
+        assert_near(opu_exp_minus(lambda) / exp(-lambda), 1.0, 3e-14, "exp(-lambda)");
+        assert_in_range(opu_poisson((float)lambda, opu_uniform(UINT32_MAX)), 0, 78);
+        assert_in_range(opu_poisson((float)lambda, opu_uniform(0)), 0, 1);
+    }
+    assert_int_equal(opu_poisson(0.0f, opu_uniform(UINT32_MAX)), 0);
+}
+
+struct cumulants {
+    double centre;
+    struct moments m;
+    double sum3;
+};
+
+static void add_cubed(void *user, uint32_t count)
+{
+    struct cumulants *const c = user;
+    double const d = (double)count - c->centre;
+    moments_add(&c->m, d);
+    c->sum3 += d * d * d;
+}
+
+/*
+ * Above 25 e-: mean, variance and third cumulant of Poisson + Gaussian, plus 1/12 of the converter.
+ * The variance of the third central moment is about 15 v^3 / n; the expansion is short of lambda by
+ * < 0.02.
+ */
+static void check_expansion(double lambda, double read_noise_e)
+{
+    struct opu_camera const camera = counting_camera(true, read_noise_e);
+    struct cumulants c = {.centre = lambda};
+    expose_evenly(&camera, lambda, 64, add_cubed, &c);
+    double const n = (double)c.m.n;
+    double const v = lambda + read_noise_e * read_noise_e + 1.0 / 12.0;
+    double const mean = moments_mean(&c.m);
+    assert_near(mean, 0.0, SIGMAS * sqrt(v / n), "mean");
+    assert_near(moments_var(&c.m), v, SIGMAS * v * sqrt(2.2 / n), "variance");
+    double const third = c.sum3 / n - 3.0 * mean * c.m.sum2 / n + 2.0 * mean * mean * mean;
+    assert_near(third, lambda, SIGMAS * sqrt(16.0 * v * v * v / n) + 0.02, "third cumulant");
+}
+
+static void expansion_keeps_three_cumulants(void **state)
+{
+    (void)state;
+    check_expansion(25.5, 0.0);
+    check_expansion(30.0, 0.0);
+    check_expansion(100.0, 6.83);
+    for (int run = 0; run < 3; ++run) {
+        check_expansion(draw_between(60.0, 300.0), draw_between(0.0, 5.0));
+    }
+}
+
+/* Poisson + Gaussian below the bound too: 12 sigma of read noise above 0, so that nothing is
+ * clipped. */
+static void low_light_has_read_noise_of_its_own(void **state)
+{
+    (void)state;
+    struct opu_camera const camera = counting_camera(true, 1.5);
+    struct moments m = {0, 0, 0};
+    double const lambda = 22.0;
+    double const v = lambda + 1.5 * 1.5 + 1.0 / 12.0;
+    expose_evenly(&camera, lambda, 16, add_count, &m);
+    double const n = (double)m.n;
+    assert_near(moments_mean(&m), lambda, SIGMAS * sqrt(v / n), "mean");
+    assert_near(moments_var(&m), v, SIGMAS * v * sqrt(2.1 / n), "variance");
+}
+
+/* Neighbours, blocks and frames: n r^2 is chi^2 with one degree; 36 is six sigma. */
+static void noise_is_independent_between_pixels_and_frames(void **state)
+{
+    (void)state;
+    static const float dark[OPU_TILE_FLOATS];
+    struct opu_camera const camera = counting_camera(true, 3.0);
+    struct opu_light const light = {.scale = 1.0f, .reference_re = 20.0f};
+    opu_camera_tile_fn const expose = opu_camera_tile_kernel(opu_isa_best());
+    enum { n = 4 * OPU_TILE_PIXELS };
+    static uint16_t counts[65][n];
+    for (uint32_t f = 0; f < 65; ++f) {
+        for (uint32_t t = 0; t < 4; ++t) {
+            expose(&camera, &light, dark, t, f, OPU_TILE_PIXELS, counts[f] + t * OPU_TILE_PIXELS);
+        }
+    }
+    const size_t steps[][2] = {{0, 1}, {0, 2}, {0, 64}, {0, 128}, {0, 256}, {1, 0}, {1, 64}};
+    for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); ++k) {
+        double sum = 0.0;
+        size_t pairs = 0;
+        for (size_t f = 0; f + steps[k][0] < 65; ++f) {
+            for (size_t p = 0; p + steps[k][1] < n; ++p, ++pairs) {
+                sum += ((double)counts[f][p] - 400.0) *
+                       ((double)counts[f + steps[k][0]][p + steps[k][1]] - 400.0) / 409.0;
+            }
+        }
+        assert_near(sum / sqrt((double)pairs), 0.0, SIGMAS, "sqrt(n) correlation");
+    }
+}
+
+static void full_scale_is_counted(void **state)
+{
+    (void)state;
+    static const float dark[OPU_TILE_FLOATS];
+    struct opu_camera camera;
+    uint8_t counts[OPU_TILE_PIXELS];
+    opu_camera_init(&camera, &opu_sensors[OPU_SENSOR_CMV2000], 8, true, true, draw_word());
+    opu_camera_tile_fn const expose = opu_camera_tile_kernel(opu_isa_best());
+    struct opu_light light = {.scale = 1.0f, .reference_re = (float)sqrt(2.0 * 13500.0)};
+    assert_int_equal(expose(&camera, &light, dark, 0, 0, 200, counts), 200);
+    assert_int_equal(counts[0], 255);
+    light.reference_re = (float)sqrt(0.5 * 13500.0);
+    assert_int_equal(expose(&camera, &light, dark, 0, 0, 200, counts), 0);
+    /* at the well's edge half of the pixels: binomial, n = 256 */
+    light.reference_re = (float)sqrt(13500.0 * 254.5 / 255.0);
+    uint32_t const half = expose(&camera, &light, dark, 0, 1, 256, counts);
+    assert_near(half, 128.0, SIGMAS * 8.0, "pixels at full scale");
+}
+
+/* One camera at random, from darkness to beyond the well, against its twin at every level. */
+static void check_kernels(void)
+{
+    struct opu_sensor sensor = opu_sensors[draw_size(0, 2)];
+    sensor.full_well_e = draw_between(100.0, 40000.0);
+    struct opu_camera camera;
+    opu_camera_init(&camera, &sensor, (uint32_t)draw_size(8, 16), draw_word() % 2,
+                    draw_word() % 4 != 0, ((uint64_t)draw_word() << 32) | draw_word());
+    float field[OPU_TILE_FLOATS];
+    for (size_t v = 0; v < OPU_TILE_FLOATS; ++v) {
+        field[v] = (float)draw_between(-1.0, 1.0);
+    }
+    double const root = sqrt(sensor.full_well_e);
+    struct opu_light const light = {.scale = (float)(root * draw_between(0.0, 0.7)),
+                                    .reference_re = (float)(root * draw_between(-0.5, 0.5)),
+                                    .reference_im = (float)(root * draw_between(-0.5, 0.5))};
+    uint32_t const n = (uint32_t)draw_size(1, OPU_TILE_PIXELS);
+    uint32_t const tile = (uint32_t)draw_size(0, 8191);
+    uint64_t const frame = ((uint64_t)draw_word() << 32) | draw_word();
+    uint16_t wanted[OPU_TILE_PIXELS] = {0};
+    uint32_t const saturated =
+        opu_camera_tile_reference(&camera, &light, field, tile, frame, n, wanted);
+    for (int isa = 0; isa < OPU_ISA_COUNT; ++isa) {
+        if (opu_isa_usable((enum opu_isa)isa)) {
+            uint16_t seen[OPU_TILE_PIXELS] = {0};
+            uint32_t const s = opu_camera_tile_kernel((enum opu_isa)isa)(&camera, &light, field,
+                                                                         tile, frame, n, seen);
+            assert_memory_equal(seen, wanted, sizeof(wanted));
+            assert_int_equal(s, saturated);
+        }
+    }
+}
+
+static void every_vector_level_equals_the_plain_twin(void **state)
+{
+    (void)state;
+    for (int run = 0; run < 2000; ++run) {
+        check_kernels();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(photon_transfer_gives_gain_and_read_noise),
+        cmocka_unit_test(quantisation_adds_a_twelfth),
+        cmocka_unit_test(low_light_is_poisson),
+        cmocka_unit_test(extreme_draws_stay_within_the_distribution),
+        cmocka_unit_test(expansion_keeps_three_cumulants),
+        cmocka_unit_test(low_light_has_read_noise_of_its_own),
+        cmocka_unit_test(noise_is_independent_between_pixels_and_frames),
+        cmocka_unit_test(full_scale_is_counted),
+        cmocka_unit_test(every_vector_level_equals_the_plain_twin),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
