@@ -3,35 +3,13 @@
 #include "tools/commands.h"
 #include "tools/preset.h"
 #include "tools/report.h"
-#include "tools/run_folder.h"
 #include "tools/train_result.h"
+#include "tools/train_setup.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-struct train_options {
-    const char *method, *device, *out, *data;
-    struct cli_uint epochs, seed;
-    struct cli_double target;
-    struct cli_list set;
-    bool resume, overwrite, dry_run, list;
-};
-
-/* Everything a run holds, so that one place frees it. */
-struct training {
-    struct cli *cli;
-    const struct train_options *wish;
-    struct opu_train_config *config;
-    struct opu_trainer *trainer;
-    char preset[256];
-    char dir[RUN_PATH_SIZE];
-    struct cli_progress progress;
-};
 
 /* Signals seen; the second one kills, as the handler is taken back by the first. */
 static volatile sig_atomic_t stop_wanted;
@@ -49,192 +27,6 @@ static void catch_signals(void)
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-}
-
-static bool is_folder(const char *path)
-{
-    struct stat seen;
-    return stat(path, &seen) == 0 && S_ISDIR(seen.st_mode);
-}
-
-static bool ends_in_ini(const char *path)
-{
-    size_t const n = strlen(path);
-    return n > 4 && strcmp(path + n - 4, ".ini") == 0;
-}
-
-/* The last part of a path, without .ini. */
-static void stem(char *text, size_t n, const char *path)
-{
-    const char *const slash = strrchr(path, '/');
-    const char *const name = slash != NULL ? slash + 1 : path;
-    size_t const length = strlen(name);
-    snprintf(text, n, "%.*s", (int)(ends_in_ini(name) ? length - 4 : length), name);
-}
-
-static int read_source(struct training *training, const char *source)
-{
-    const struct preset *const preset = preset_find(source);
-    stem(training->preset, sizeof training->preset, source);
-    if (preset != NULL) {
-        return opu_train_config_parse(training->config, preset->text);
-    }
-    return ends_in_ini(source) ? opu_train_config_read(training->config, source)
-                               : preset_unknown(source);
-}
-
-static int set_number(struct opu_train_config *config, const char *key,
-                      const struct cli_uint *number)
-{
-    char text[32];
-    if (!number->given) {
-        return OPU_OK;
-    }
-    snprintf(text, sizeof text, "%" PRIu64, number->value);
-    return opu_train_config_set(config, key, text);
-}
-
-static int set_text(struct opu_train_config *config, const char *key, const char *text)
-{
-    return text != NULL ? opu_train_config_set(config, key, text) : OPU_OK;
-}
-
-/* Options on top of the preset, --set first: an option of its own name is the more explicit word.
- */
-static int apply_options(struct training *training)
-{
-    const struct train_options *const wish = training->wish;
-    struct opu_train_config *const config = training->config;
-    int status = OPU_OK;
-    for (size_t i = 0; i < wish->set.n && status == OPU_OK; i++) {
-        const char *const equals = strchr(wish->set.item[i], '=');
-        char key[128];
-        if (equals == NULL || (size_t)(equals - wish->set.item[i]) >= sizeof key) {
-            return opu_fail(OPU_E_INVALID, "--set: saw '%s', wanted KEY=VALUE", wish->set.item[i]);
-        }
-        snprintf(key, sizeof key, "%.*s", (int)(equals - wish->set.item[i]), wish->set.item[i]);
-        status = opu_train_config_set(config, key, equals + 1);
-    }
-    if (status == OPU_OK) {
-        status = set_text(config, "train.method", wish->method);
-    }
-    if (status == OPU_OK) {
-        status = set_text(config, "feedback.device", wish->device);
-    }
-    if (status == OPU_OK) {
-        status = set_text(config, "data.dir", wish->data);
-    }
-    if (status == OPU_OK) {
-        status = set_number(config, "train.epochs", &wish->epochs);
-    }
-    return status == OPU_OK ? set_number(config, "train.seed", &wish->seed) : status;
-}
-
-static const char *get(const struct training *training, const char *key,
-                       char text[OPU_OPTION_TEXT_SIZE])
-{
-    if (opu_train_config_get(training->config, key, text, OPU_OPTION_TEXT_SIZE) < 0) {
-        snprintf(text, OPU_OPTION_TEXT_SIZE, "?");
-    }
-    return text;
-}
-
-/* runs/PRESET-METHOD-seedN: the first free of -2, -3, ... or, to resume, the last that is there. */
-static void default_dir(struct training *training)
-{
-    char method[OPU_OPTION_TEXT_SIZE], seed[OPU_OPTION_TEXT_SIZE], next[RUN_PATH_SIZE];
-    get(training, "train.method", method);
-    get(training, "train.seed", seed);
-    snprintf(training->dir, sizeof training->dir, "runs/%s-%s-seed%s", training->preset, method,
-             seed);
-    snprintf(next, sizeof next, "%s", training->dir);
-    for (int i = 2; run_folder_exists(next) && i < 10000; i++) {
-        snprintf(training->dir, sizeof training->dir, "%s", next);
-        snprintf(next, sizeof next, "runs/%s-%s-seed%s-%d", training->preset, method, seed, i);
-    }
-    if (!training->wish->resume) {
-        snprintf(training->dir, sizeof training->dir, "%s", next);
-    }
-}
-
-static int empty_dir(const char *dir)
-{
-    static const char *const names[] = {"checkpoint.safetensors",
-                                        "metrics.jsonl",
-                                        "timing.jsonl",
-                                        "manifest.json",
-                                        "result.json",
-                                        "report.html",
-                                        "config.ini"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char file[RUN_FILE_SIZE];
-        run_folder_file(dir, names[i], file);
-        if (unlink(file) != 0 && errno != ENOENT) {
-            return opu_fail(OPU_E_IO, "%s: can't be removed: %s", file, strerror(errno));
-        }
-    }
-    return OPU_OK;
-}
-
-/* A new run: the configuration from the preset or file, and a folder that holds no other run. */
-static int prepare_new(struct training *training, int argc, char **argv)
-{
-    const struct train_options *const wish = training->wish;
-    if (argc < 1) {
-        return opu_fail(OPU_E_INVALID, "PRESET or FILE.ini is missing: opu train fashion-mlp");
-    }
-    int status = read_source(training, argv[0]);
-    if (status == OPU_OK) {
-        status = apply_options(training);
-    }
-    if (status < 0) {
-        return status;
-    }
-    if (wish->out == NULL) {
-        default_dir(training);
-        return OPU_OK;
-    }
-    snprintf(training->dir, sizeof training->dir, "%s", wish->out);
-    if (!run_folder_exists(wish->out) || wish->dry_run) {
-        return OPU_OK;
-    }
-    return wish->overwrite
-               ? empty_dir(wish->out)
-               : opu_fail(
-                     OPU_E_INVALID,
-                     "%s already holds a run: --resume goes on with it, --overwrite replaces it, "
-                     "another --out keeps both",
-                     wish->out);
-}
-
-/* A resumed run: the folder's own configuration, with the options on top. */
-static int prepare_resume(struct training *training, int argc, char **argv)
-{
-    const struct train_options *const wish = training->wish;
-    char file[RUN_FILE_SIZE];
-    bool const folder_given = argc > 0 && is_folder(argv[0]);
-    if (wish->out != NULL || folder_given) {
-        const char *const dir = wish->out != NULL ? wish->out : argv[0];
-        snprintf(training->dir, sizeof training->dir, "%s", dir);
-    } else if (argc > 0 && strchr(argv[0], '/') != NULL && !ends_in_ini(argv[0])) {
-        return opu_fail(OPU_E_NOT_FOUND, "%s: no such run folder to resume", argv[0]);
-    } else if (argc > 0) {
-        int status = read_source(training, argv[0]);
-        status = status == OPU_OK ? apply_options(training) : status;
-        if (status < 0) {
-            return status;
-        }
-        default_dir(training);
-    } else {
-        return opu_fail(OPU_E_INVALID, "which run? opu train --resume DIR");
-    }
-    run_folder_file(training->dir, "config.ini", file);
-    int const status = opu_train_config_read(training->config, file);
-    if (status < 0) {
-        return status;
-    }
-    train_result_preset(training->dir, training->preset, sizeof training->preset);
-    return apply_options(training);
 }
 
 static int on_progress(void *user, const struct opu_train_progress *progress)
@@ -285,7 +77,7 @@ static int dry_run(struct training *training)
     char section[64] = "", value[OPU_OPTION_TEXT_SIZE];
     for (size_t i = 0; i < n; i++) {
         int const length = (int)strcspn(table[i].key, ".");
-        get(training, table[i].key, value);
+        train_get(training, table[i].key, value);
         json_object_set_new(config, table[i].key, json_string(value));
         if (!cli->json && strncmp(section, table[i].key, (size_t)length + 1) != 0) {
             snprintf(section, sizeof section, "%.*s.", length, table[i].key);
@@ -318,8 +110,8 @@ static enum cli_place place_of(struct training *training, int status)
         return CLI_AT_DATA;
     }
     snprintf(sentence, sizeof sentence, "%s", opu_error_message());
-    int const seen =
-        opu_device_open(&device, training->cli->context, get(training, "feedback.device", uri));
+    int const seen = opu_device_open(&device, training->cli->context,
+                                     train_get(training, "feedback.device", uri));
     opu_device_close(device);
     (void)opu_fail(status, "%s", sentence);
     return seen == OPU_E_NOT_FOUND ? CLI_AT_DEVICE : CLI_AT_DATA;
@@ -329,10 +121,10 @@ static struct train_summary summary_of(const struct training *training, const ch
 {
     struct train_summary summary = {
         .preset = training->preset, .dir = training->dir, .state = state};
-    get(training, "train.method", summary.method);
-    get(training, "feedback.device", summary.device);
-    get(training, "train.seed", summary.seed);
-    get(training, "train.epochs", summary.epochs);
+    train_get(training, "train.method", summary.method);
+    train_get(training, "feedback.device", summary.device);
+    train_get(training, "train.seed", summary.seed);
+    train_get(training, "train.epochs", summary.epochs);
     if (strcmp(summary.method, "dfa") != 0) {
         summary.device[0] = 0;
     }
@@ -457,10 +249,10 @@ static int run(struct cli *cli, const void *options, int argc, char **argv)
     int status = opu_train_config_create(&training.config, cli->context);
     enum cli_place place = CLI_AT_USAGE;
     if (status == OPU_OK && training.wish->resume) {
-        status = prepare_resume(&training, argc, argv);
+        status = train_prepare_resume(&training, argc, argv);
         place = CLI_AT_DATA;
     } else if (status == OPU_OK) {
-        status = prepare_new(&training, argc, argv);
+        status = train_prepare_new(&training, argc, argv);
     }
     int const code = status < 0 ? cli_fail(cli, place, status) : train(&training);
     opu_trainer_destroy(training.trainer);

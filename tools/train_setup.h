@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* What a training is to be: preset or file, options on top, and the folder that keeps it. */
+#ifndef OPU_TOOLS_TRAIN_SETUP_H
+#define OPU_TOOLS_TRAIN_SETUP_H
+
+#include "tools/run_folder.h"
+
+struct train_options {
+    const char *method, *device, *out, *data;
+    struct cli_uint epochs, seed;
+    struct cli_double target;
+    struct cli_list set;
+    bool resume, overwrite, dry_run, list;
+};
+
+/* Everything a run holds, so that one place frees it. */
+struct training {
+    struct cli *cli;
+    const struct train_options *wish;
+    struct opu_train_config *config;
+    struct opu_trainer *trainer;
+    char preset[256];
+    char dir[RUN_PATH_SIZE];
+    struct cli_progress progress;
+};
+
+/* A new run: the configuration from the preset or file, and a folder that holds no other run. */
+OPU_NODISCARD int train_prepare_new(struct training *training, int argc, char **argv);
+
+/* A resumed run: the folder's own configuration, with the options on top. */
+OPU_NODISCARD int train_prepare_resume(struct training *training, int argc, char **argv);
+
+/* A key's value, "?" if there is no such key. @return text */
+const char *train_get(const struct training *training, const char *key,
+                      char text[OPU_OPTION_TEXT_SIZE]);
+
+#endif
