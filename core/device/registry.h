@@ -11,4 +11,7 @@ extern const struct opu_backend *const opu_backends[];
 /* NULL if nobody has this scheme. */
 const struct opu_backend *opu_backend_find(const char *scheme);
 
+/* The i-th, those of the build first; NULL past the last. */
+const struct opu_backend *opu_backend_at(size_t i);
+
 #endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening a device by its URI; what it is, what it has done, and where its clock stands. */
+#include "core/device/device_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/fail.h"
+#include "core/base/mem.h"
+#include "core/base/options.h"
+#include "core/device/registry.h"
+#include "core/device/uri.h"
+
+#define MAX_KEYS 128
+
+#define KEY(member) offsetof(struct opu_projection_defaults, member)
+
+const struct opu_option opu_projection_keys[] = {
+    {.key = "encode",
+     .type = OPU_OPTION_TEXT,
+     .offset = KEY(encode),
+     .help = "how rows become frames: float, binary, ternary[:threshold|:stochastic], bitplanes:k"},
+    {.key = "readout",
+     .type = OPU_OPTION_TEXT,
+     .offset = KEY(readout),
+     .help = "how counts become outputs: intensity, anchor, phase4"},
+    {.key = "rescale",
+     .type = OPU_OPTION_CHOICE,
+     .offset = KEY(rescale),
+     .fallback = "auto",
+     .choices = "auto|no|yes|0|1|off|on|false|true",
+     .help = "give the row's norm back after encoding"},
+    {.key = "variance",
+     .type = OPU_OPTION_DOUBLE,
+     .offset = KEY(variance),
+     .fallback = "1",
+     .min = 1e-12,
+     .max = 1e12,
+     .help = "of the matrix's entries"},
+    {.key = "saturation",
+     .type = OPU_OPTION_DOUBLE,
+     .offset = KEY(saturation),
+     .fallback = "1e-6",
+     .min = 1e-12,
+     .max = 0.1,
+     .help = "largest share of saturated pixels that calibration allows"},
+};
+const size_t opu_n_projection_keys = sizeof opu_projection_keys / sizeof opu_projection_keys[0];
+
+/* The projection's own key, unless the backend has one of that name. */
+static bool projection_key(const struct opu_backend *backend, const char *key)
+{
+    return opu_option_find(opu_projection_keys, opu_n_projection_keys, key) != NULL &&
+           opu_option_find(backend->options, backend->n_options, key) == NULL;
+}
+
+/* An unknown key is compared with the backend's and the projection's keys together. */
+static int refuse_key(const struct opu_backend *backend, const char *where, const char *key)
+{
+    struct opu_option all[MAX_KEYS];
+    size_t n = 0;
+    for (size_t i = 0; i < backend->n_options && n < MAX_KEYS; i++) {
+        all[n++] = backend->options[i];
+    }
+    for (size_t i = 0; i < opu_n_projection_keys && n < MAX_KEYS; i++) {
+        all[n++] = opu_projection_keys[i];
+    }
+    (void)opu_option_set(all, n, NULL, where, key, "");
+    return OPU_E_INVALID; /* the sentence stays; the public code for a bad URI is this one */
+}
+
+static int set_options(const struct opu_backend *backend, const struct opu_uri *uri, void *options,
+                       struct opu_projection_defaults *defaults)
+{
+    char where[48];
+    (void)snprintf(where, sizeof where, "%.40s:", uri->scheme);
+    for (size_t i = 0; i < uri->n_pairs; i++) {
+        const char *const key = uri->pairs[i].key;
+        const char *const value = uri->pairs[i].value;
+        if (projection_key(backend, key)) {
+            OPU_TRY(opu_option_set(opu_projection_keys, opu_n_projection_keys, defaults, where, key,
+                                   value));
+        } else if (opu_option_find(backend->options, backend->n_options, key) != NULL) {
+            OPU_TRY(
+                opu_option_set(backend->options, backend->n_options, options, where, key, value));
+        } else {
+            return refuse_key(backend, where, key);
+        }
+    }
+    return OPU_OK;
+}
+
+/*
+ * "of=" takes the rest of the URI, so a projection key written at its end belongs to the inner URI,
+ * where it would be lost: what the inner URI says about projections holds for the outer device too.
+ */
+static void inherit(const char *text, struct opu_projection_defaults *defaults)
+{
+    struct opu_uri uri;
+    if (opu_uri_parse(&uri, text) < 0) {
+        return; /* opening it says why */
+    }
+    const struct opu_backend *const backend = opu_backend_find(uri.scheme);
+    for (size_t i = uri.n_pairs; backend != NULL && i-- > 0;) {
+        if (strcmp(uri.pairs[i].key, "of") == 0) {
+            inherit(uri.pairs[i].value, defaults);
+        } else if (projection_key(backend, uri.pairs[i].key)) {
+            (void)opu_option_set(opu_projection_keys, opu_n_projection_keys, defaults,
+                                 "of=", uri.pairs[i].key, uri.pairs[i].value);
+        }
+    }
+}
+
+static int refuse_scheme(const char *scheme)
+{
+    char names[256] = "";
+    const struct opu_backend *backend;
+    for (size_t i = 0; (backend = opu_backend_at(i)) != NULL; i++) {
+        size_t const used = strlen(names);
+        (void)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "",
+                       backend->scheme);
+    }
+    return opu_fail(OPU_E_NOT_FOUND, "no device has the scheme \"%.40s\"; there are %s", scheme,
+                    names);
+}
+
+static int check_caps(const struct opu_device *device)
+{
+    const struct opu_caps *const caps = &device->caps;
+    bool const frames = (caps->flags & OPU_CAP_FRAMES) != 0;
+    bool const floats = (caps->flags & OPU_CAP_FLOATS) != 0;
+    const struct opu_backend_ops *const ops = device->backend->ops;
+    bool const ready = frames ? ops->configure != NULL && ops->submit != NULL && ops->wait != NULL
+                              : ops->plan != NULL && ops->project != NULL;
+    if (frames == floats || !ready || caps->max_inputs == 0 || caps->max_pixels == 0) {
+        return opu_fail(
+            OPU_E_DEVICE,
+            "%s: its facts contradict each other (frames %d, floats %d, %zu inputs, %zu "
+            "pixels at most)",
+            device->backend->scheme, frames, floats, caps->max_inputs, caps->max_pixels);
+    }
+    if (frames &&
+        (caps->adc_bits == 0 || (caps->adc_bits & ~UINT32_C(0x1ff00)) != 0 ||
+         caps->default_bits > 16 || (caps->adc_bits >> caps->default_bits & 1) == 0 ||
+         caps->max_frames == 0 || caps->max_exposures == 0 || !(caps->min_exposure_us > 0.0) ||
+         !(caps->max_exposure_us >= caps->min_exposure_us) || !(caps->frame_rate_hz >= 0.0))) {
+        return opu_fail(OPU_E_DEVICE,
+                        "%s: its facts lack bit depths, frames, exposures or a frame rate",
+                        device->backend->scheme);
+    }
+    return OPU_OK;
+}
+
+/* From parsed URI to open handle; what is open afterwards is freed by opu_device_close(). */
+static int open_backend(struct opu_device *device, const struct opu_uri *uri)
+{
+    device->backend = opu_backend_find(uri->scheme);
+    if (device->backend == NULL) {
+        return refuse_scheme(uri->scheme);
+    }
+    const struct opu_backend *const backend = device->backend;
+    void *const options = opu_calloc(device->context, 1, backend->options_size);
+    if (options == NULL) {
+        return OPU_E_NO_MEMORY;
+    }
+    opu_options_default(backend->options, backend->n_options, options);
+    opu_options_default(opu_projection_keys, opu_n_projection_keys, &device->defaults);
+    if (uri->n_pairs > 0 && strcmp(uri->pairs[uri->n_pairs - 1].key, "of") == 0) {
+        inherit(uri->pairs[uri->n_pairs - 1].value, &device->defaults);
+    }
+    int status = set_options(backend, uri, options, &device->defaults);
+    if (status == OPU_OK) {
+        status = backend->ops->open(&device->handle, device->context, options);
+        device->handle = status < 0 ? NULL : device->handle;
+    }
+    opu_context_free(device->context, options);
+    OPU_TRY(status);
+    device->caps.size = sizeof device->caps;
+    OPU_TRY(backend->ops->caps(device->handle, &device->caps));
+    OPU_TRY(check_caps(device));
+    return backend->ops->identity(device->handle, device->identity, sizeof device->identity);
+}
+
+int opu_device_open(struct opu_device **out, struct opu_context *context, const char *uri_text)
+{
+    *out = NULL;
+    struct opu_uri uri;
+    OPU_TRY(opu_uri_parse(&uri, uri_text));
+    struct opu_device *const device = opu_calloc(context, 1, sizeof *device);
+    if (device == NULL) {
+        return OPU_E_NO_MEMORY;
+    }
+    device->context = context;
+    device->stats.size = sizeof device->stats;
+    int status = OPU_E_NO_MEMORY;
+    size_t const n = strlen(uri_text) + 1;
+    device->uri = opu_context_alloc(context, n);
+    if (device->uri == NULL) {
+        goto fail;
+    }
+    memcpy(device->uri, uri_text, n);
+    status = open_backend(device, &uri);
+    if (status < 0) {
+        goto fail;
+    }
+    opu_context_log(context, OPU_LOG_DEBUG, "device", "%s opened: %s", uri_text, device->identity);
+    *out = device;
+    return OPU_OK;
+fail:
+    opu_device_close(device);
+    return status;
+}
+
+void opu_device_close(struct opu_device *device)
+{
+    if (device == NULL) {
+        return;
+    }
+    if (device->handle != NULL) {
+        device->backend->ops->close(device->handle);
+    }
+    opu_context_free(device->context, device->uri);
+    opu_context_free(device->context, device);
+}
+
+const char *opu_device_uri(const struct opu_device *device)
+{
+    return device->uri;
+}
+
+const struct opu_caps *opu_device_caps(const struct opu_device *device)
+{
+    return &device->caps;
+}
+
+const char *opu_device_identity(const struct opu_device *device)
+{
+    return device->identity;
+}
+
+int opu_device_statistics(const struct opu_device *device, struct opu_device_stats *stats)
+{
+    size_t const size = stats->size;
+    if (size < sizeof stats->size) {
+        return opu_fail(OPU_E_INVALID, "device statistics: size is %zu, wanted %zu", size,
+                        sizeof *stats);
+    }
+    struct opu_device_stats now = device->stats;
+    const struct opu_caps *const caps = &device->caps;
+    if (caps->frame_rate_hz > 0.0) {
+        now.optical_s += (double)now.frames / caps->frame_rate_hz;
+    }
+    if (caps->upload_bytes_per_s > 0.0) {
+        now.optical_s += (double)now.bytes_up / caps->upload_bytes_per_s;
+    }
+    now.optical_j = now.optical_s * caps->power_w;
+    memcpy(stats, &now, size < sizeof now ? size : sizeof now);
+    stats->size = size;
+    return OPU_OK;
+}
+
+uint64_t opu_device_clock(const struct opu_device *device)
+{
+    return device->clock;
+}
+
+void opu_device_clock_set(struct opu_device *device, uint64_t frame_number)
+{
+    device->clock = frame_number;
+}
+
+int opu_device_plan(struct opu_device *device, size_t n_in, size_t n_out, const char *readout)
+{
+    device->generation++;
+    return device->backend->ops->plan(device->handle, n_in, n_out, readout);
+}
+
+int opu_device_scan(struct opu_context *context, opu_scan_fn fn, void *user)
+{
+    const struct opu_backend *backend;
+    for (size_t i = 0; (backend = opu_backend_at(i)) != NULL; i++) {
+        int status;
+        if (backend->ops->scan != NULL) {
+            status = backend->ops->scan(context, fn, user);
+        } else {
+            char uri[64];
+            (void)snprintf(uri, sizeof uri, "%.60s:", backend->scheme);
+            status = fn(user, uri, backend->summary);
+        }
+        if (status != 0) {
+            return status;
+        }
+    }
+    return OPU_OK;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* Measurements that the read-outs' calibrations are made of. */
+#ifndef OPU_CORE_MEASURE_H
+#define OPU_CORE_MEASURE_H
+
+#include <opu/device.h>
+
+struct opu_projection;
+
+#define OPU_FIT_CHANNELS 3
+
+/* A straight line through counts against exposure, for every pixel and channel. */
+struct opu_line {
+    double slope[OPU_FIT_CHANNELS];     /* counts a microsecond */
+    double slope_var[OPU_FIT_CHANNELS]; /* of the estimate, from the residuals; 0 for exact data */
+    bool found;                         /* enough exposures without saturation */
+};
+
+/*
+ * A ramp of exposures over one pattern.
+ * Without references: one frame per exposure, channel 0 is its counts. With four references (phase
+ * steps): four frames, the channels are their mean, (I0 - I2) / 4 and (I1 - I3) / 4.
+ */
+struct opu_ramp {
+    const uint8_t *bits; /* of one frame */
+    size_t n_references; /* 0: the arm is blocked; 4 */
+    struct opu_reference references[4];
+    double low_us, high_us; /* geometric steps between them */
+    size_t points;
+    double shift; /* 0 to 1: part of a step that the grid is moved by, so that repeats see other
+                     steps of the ADC */
+};
+
+/* Saturated frames are left out, pixel by pixel. lines[n_pixels]. */
+OPU_NODISCARD int opu_measure_ramp(struct opu_projection *p, const struct opu_ramp *ramp,
+                                   struct opu_line *lines);
+
+/*
+ * Exposures for a ramp over light of `rate` counts a microsecond on average: up to `top` times the
+ * exposure that would bring the mean pixel to full scale, down to 1/span of it, within what the
+ * device can do.
+ */
+void opu_ramp_range(const struct opu_projection *p, struct opu_ramp *ramp, double rate, double top,
+                    double span);
+
+/* Mean rate of a pattern or reference state of unknown brightness: two ramps, the first over all
+ * exposures. */
+OPU_NODISCARD int opu_measure_rate(struct opu_projection *p, const struct opu_ramp *like,
+                                   double *rate);
+
+/*
+ * tables.signal_rate, from the device's facts or measured with random patterns, reference blocked;
+ * both, where both can be had, are compared.
+ */
+OPU_NODISCARD int opu_measure_signal(struct opu_projection *p);
+
+/* Highest count that is not yet full scale, give or take rounding: 2^bits - 1.5. */
+double opu_full_scale(const struct opu_projection *p);
+
+/*
+ * Share of pixels above full scale when the signal field is complex Gaussian of unit mean
+ * intensity, the reference amplitude alpha and full scale beta^2 (all in units of the signal): P(|S
+ * + alpha| > beta).
+ */
+double opu_speckle_tail(double alpha, double beta);
+
+/* Sets the device up for this projection's inputs, pixels and bits with the tables given. */
+OPU_NODISCARD int opu_frames_configure(struct opu_projection *p, const double *exposures_us,
+                                       size_t n_exposures, const struct opu_reference *references,
+                                       size_t n_references);
+
+/* n_on of n random bits set; `draw` names the pattern. */
+void opu_random_pattern(uint8_t *bits, size_t n, size_t n_on, uint64_t draw);
+
+#endif

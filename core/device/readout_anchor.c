@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * anchor: a linear answer without a reference arm. Mirrors beyond the n_in inputs, the anchor a,
+ * are shown with and without the pattern x (Ohana et al., arXiv 2305.12988, the idea):
+ *
+ *   f = |H(x + a)|^2 - |H x|^2 - |H a|^2 = 2 Re[(H x) (H a)*],   f / (2 |H a|) = Re[(H a)* / |H a|
+ * H x]
+ *
+ * one real output a pixel, two frames a pattern, variance (|S + A|^2 + |S|^2 + 2 sr^2) / (4 |A|^2).
+ * It diverges where A is weak: of somewhat more pixels than outputs the first n_out with |A|^2
+ * above 5 % of its mean serve.
+ *
+ * Mirrors that are off leak the amplitude e: a pattern p shows the field P + L with P = (1 - e) H
+ * p, L = e H 1. Then |X + A + L|^2 - |X + L|^2 - (|A + L|^2 - |L|^2) = 2 Re(X A*) exactly: the
+ * offset D = |A + L|^2 - |L|^2 is what is measured and taken off. |A| itself follows from four
+ * brightnesses: nothing, anchor, inputs, all.
+ */
+#include <math.h>
+
+#include "core/base/fail.h"
+#include "core/base/mem.h"
+#include "core/device/measure.h"
+#include "core/device/projection_internal.h"
+
+#define RAMP_POINTS 128
+#define RAMP_TOP 20.0   /* brings a pixel at the floor of 5 % to full scale */
+#define RAMP_SPAN 400.0 /* and still leaves room below for the brightest */
+#define REPEATS 8
+#define CERTAIN 5.0         /* standard deviations between a pixel's light and the floor */
+#define GOLDEN 0.6180339887 /* moves the ramp's steps from one repeat to the next */
+
+/* Mean slope and its variance for one pattern. */
+struct light {
+    double rate, var;
+};
+
+static bool layout(struct opu_layout *layout, size_t n_in, size_t n_out)
+{
+    size_t const anchor = n_in > 4 ? 2 * n_in : 8;
+    size_t const pixels = n_out + n_out * 2 / 25 + 16;
+    *layout = (struct opu_layout){
+        .n_inputs = n_in + anchor,
+        .n_anchor = anchor,
+        .n_pixels = pixels,
+        .n_table = n_out,
+    };
+    return n_in < SIZE_MAX / 4 && n_out < SIZE_MAX / 4;
+}
+
+size_t opu_anchor_pick(const double *light, size_t n, double least, uint32_t *pick, size_t n_out)
+{
+    size_t found = 0;
+    for (size_t k = 0; k < n && found < n_out; k++) {
+        if (light[k] > least) {
+            pick[found++] = (uint32_t)k;
+        }
+    }
+    return found;
+}
+
+static void set_bits(uint8_t *bits, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++) {
+        bits[i / 8] |= (uint8_t)(1u << i % 8);
+    }
+}
+
+/* Adds one ramp over a pattern of expected mean `rate` to the `n`-th mean of every pixel. */
+static int add_ramp(struct opu_projection *p, const uint8_t *bits, double rate, size_t n,
+                    struct opu_line *lines, struct light *light)
+{
+    double const shift = (double)n * GOLDEN;
+    struct opu_ramp ramp = {.bits = bits, .points = RAMP_POINTS, .shift = shift - floor(shift)};
+    opu_ramp_range(p, &ramp, rate, RAMP_TOP, RAMP_SPAN);
+    OPU_TRY(opu_measure_ramp(p, &ramp, lines));
+    double const kept = (double)n / (double)(n + 1);
+    double const added = 1.0 - kept;
+    for (size_t k = 0; k < p->layout.n_pixels; k++) {
+        if (!lines[k].found) {
+            return opu_fail(OPU_E_DEVICE, "%s: pixel %zu saturates at exposures from %g us on",
+                            p->device->backend->scheme, k, ramp.low_us);
+        }
+        light[k].rate = kept * light[k].rate + added * lines[k].slope[0];
+        light[k].var = kept * kept * light[k].var + added * added * lines[k].slope_var[0];
+    }
+    return OPU_OK;
+}
+
+/* The four brightnesses of every pixel, [4][n_pixels]: nothing, anchor, inputs, all. */
+static int measure_four(struct opu_projection *p, uint8_t *bits, struct opu_line *lines,
+                        struct light *light)
+{
+    size_t const n = p->layout.n_pixels;
+    size_t const n_in = p->n_in;
+    size_t const all = p->layout.n_inputs;
+    double const s = p->tables.signal_rate;
+    double off = 0.0;
+    struct opu_ramp const nothing = {.bits = bits};
+    OPU_TRY(opu_measure_rate(p, &nothing, &off));
+    /* Below a millionth of all mirrors' light the rest is the converter's own. */
+    if (off > 1e-6 * s * (double)all) {
+        OPU_TRY(add_ramp(p, bits, off, 0, lines, light));
+    }
+    set_bits(bits, 0, n_in);
+    OPU_TRY(add_ramp(p, bits, s * (double)n_in, 0, lines, light + 2 * n));
+    set_bits(bits, n_in, all);
+    OPU_TRY(add_ramp(p, bits, s * (double)all, 0, lines, light + 3 * n));
+    return add_ramp(p, p->anchor, s * (double)p->layout.n_anchor, 0, lines, light + n);
+}
+
+/*
+ * |A|^2 of every pixel. With k = e / (1 - e), Y = X1 + A (all inputs and the anchor), L = k Y and c
+ * = Re(X1 A*): |A + L|^2 = a (1 + 2k) + 2k c + k^2 y, |X1 + L|^2 = b (1 + 2k) + 2k c + k^2 y, a + b
+ * + 2c = y.
+ */
+static void solve(const struct opu_projection *p, const struct light *light, double *a)
+{
+    size_t const n = p->layout.n_pixels;
+    double off = 0.0;
+    double on = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        off += light[i].rate;
+        on += light[3 * n + i].rate;
+    }
+    double const e = off > 0.0 && on > off ? sqrt(off / on) : 0.0;
+    double const k = e / (1.0 - e);
+    for (size_t i = 0; i < n; i++) {
+        double const anchor = light[n + i].rate;
+        double const inputs = light[2 * n + i].rate;
+        double const y = light[3 * n + i].rate * (1.0 - e) * (1.0 - e);
+        double const c = 0.5 * (y * (1.0 + 2.0 * k) - anchor - inputs + 2.0 * k * k * y);
+        a[i] = (anchor - k * k * y - 2.0 * k * c) / (1.0 + 2.0 * k);
+    }
+}
+
+/* Whether a pixel among those that matter may lie on either side of the floor. */
+static bool doubtful(const struct opu_projection *p, const double *a, const struct light *anchor,
+                     double floor_rate)
+{
+    for (size_t i = 0; i < p->layout.n_pixels; i++) {
+        if (fabs(a[i] - floor_rate) < CERTAIN * sqrt(anchor[i].var)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Picks the pixels and fills the tables. */
+static int finish(struct opu_projection *p, const struct light *light, const double *a,
+                  double floor_rate)
+{
+    struct opu_tables *const tables = &p->tables;
+    size_t const n = p->layout.n_pixels;
+    size_t const found = opu_anchor_pick(a, n, floor_rate, p->pick, p->n_out);
+    if (found < p->n_out) {
+        return opu_fail(OPU_E_DEVICE,
+                        "%s: %zu of %zu pixels have anchor light above %g counts/us, wanted %zu",
+                        p->device->backend->scheme, found, n, floor_rate, p->n_out);
+    }
+    double sum = 0.0;
+    double leak = 0.0;
+    for (size_t i = 0; i < p->n_out; i++) {
+        size_t const k = p->pick[i];
+        sum += a[k];
+        leak += light[k].rate;
+        p->gain[i] = (float)(0.5 * sqrt(2.0 * p->variance / (a[k] * tables->signal_rate)));
+        p->offset[i] = (float)(light[n + k].rate - light[k].rate);
+    }
+    tables->reference_rate = sum / (double)p->n_out;
+    tables->leak_rate = fmax(leak / (double)p->n_out, 0.0);
+    return OPU_OK;
+}
+
+static int measure_with(struct opu_projection *p, uint8_t *bits, struct opu_line *lines,
+                        struct light *light, double *a)
+{
+    size_t const n = p->layout.n_pixels;
+    double const mean = p->tables.signal_rate * (double)p->layout.n_anchor;
+    double const floor_rate = OPU_ANCHOR_FLOOR * mean;
+    OPU_TRY(measure_four(p, bits, lines, light));
+    solve(p, light, a);
+    for (size_t i = 1; i < REPEATS && doubtful(p, a, light + n, floor_rate); i++) {
+        OPU_TRY(add_ramp(p, p->anchor, mean, i, lines, light + n));
+        solve(p, light, a);
+    }
+    return finish(p, light, a, floor_rate);
+}
+
+static int measure(struct opu_projection *p)
+{
+    set_bits(p->anchor, p->n_in, p->layout.n_inputs);
+    OPU_TRY(opu_measure_signal(p));
+    size_t const n = p->layout.n_pixels;
+    uint8_t *const bits = opu_calloc(p->context, p->chunk.frame_bytes, 1);
+    struct opu_line *const lines = opu_calloc(p->context, n, sizeof *lines);
+    struct light *const light = opu_calloc(p->context, 4 * n, sizeof *light);
+    double *const a = opu_calloc(p->context, n, sizeof *a);
+    int status = OPU_E_NO_MEMORY;
+    if (bits != NULL && lines != NULL && light != NULL && a != NULL) {
+        status = measure_with(p, bits, lines, light, a);
+    }
+    opu_context_free(p->context, a);
+    opu_context_free(p->context, light);
+    opu_context_free(p->context, lines);
+    opu_context_free(p->context, bits);
+    return status;
+}
+
+static void decode(const struct opu_projection *p, size_t class_index, float weight,
+                   float row_weight, bool first, const void *counts, float *out)
+{
+    double const exposure_us = p->tables.exposure_us[class_index];
+    float const factor = (float)((double)weight / exposure_us);
+    size_t const stride = p->layout.n_pixels;
+    (void)row_weight;
+    if (p->bits == 8) {
+        p->kernels->anchor_u8(p->n_out, counts, stride, p->pick, p->gain, p->offset,
+                              (float)exposure_us, factor, first, out);
+    } else {
+        p->kernels->anchor_u16(p->n_out, counts, stride, p->pick, p->gain, p->offset,
+                               (float)exposure_us, factor, first, out);
+    }
+}
+
+const struct opu_readout opu_readout_anchor = {
+    .name = "anchor",
+    .needs = OPU_CAP_FRAMES,
+    .linear = true,
+    .frames = 2,
+    .n_references = 0,
+    .layout = layout,
+    .measure = measure,
+    .decode = decode,
+};
