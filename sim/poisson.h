@@ -7,13 +7,13 @@
 #ifndef OPU_SIM_POISSON_H
 #define OPU_SIM_POISSON_H
 
-/* exp(-x), 0 <= x < 32, by Taylor's series of exp(-x / 64) to x^12 and squaring: the same bits
+/* exp(-x), 0 <= x < 32, by Taylor's series of exp(-x / 64) to x^16 and squaring: the same bits
  * anywhere. */
 static inline double opu_exp_minus(double x)
 {
     double const y = x / 64.0;
     double sum = 1.0;
-    for (int k = 12; k > 0; --k) {
+    for (int k = 16; k > 0; --k) {
         sum = 1.0 - y / (double)k * sum;
     }
     for (int k = 0; k < 6; ++k) {
