@@ -71,7 +71,8 @@ void opu_chunk_destroy(struct opu_projection *p)
     if (chunk->under_way) {
         /* The device writes into our buffers until the batch has been waited for. */
         (void)opu_device_cancel(p->device, chunk->job);
-        (void)opu_device_wait(p->device, chunk->job, -1);
+        int const ended = opu_device_wait(p->device, chunk->job, -1);
+        (void)ended; /* however it ended, it has */
     }
     opu_context_free(p->context, chunk->bits);
     opu_context_free(p->context, chunk->reference);

@@ -66,8 +66,9 @@ static int refuse_key(const struct opu_backend *backend, const char *where, cons
     for (size_t i = 0; i < opu_n_projection_keys && n < MAX_KEYS; i++) {
         all[n++] = opu_projection_keys[i];
     }
-    (void)opu_option_set(all, n, NULL, where, key, "");
-    return OPU_E_INVALID; /* the sentence stays; the public code for a bad URI is this one */
+    int const status = opu_option_set(all, n, NULL, where, key, "");
+    /* The sentence stays; the public code for a bad URI is another. */
+    return status == OPU_E_NOT_FOUND ? OPU_E_INVALID : status;
 }
 
 static int set_options(const struct opu_backend *backend, const struct opu_uri *uri, void *options,
@@ -105,9 +106,10 @@ static void inherit(const char *text, struct opu_projection_defaults *defaults)
     for (size_t i = uri.n_pairs; backend != NULL && i-- > 0;) {
         if (strcmp(uri.pairs[i].key, "of") == 0) {
             inherit(uri.pairs[i].value, defaults);
-        } else if (projection_key(backend, uri.pairs[i].key)) {
-            (void)opu_option_set(opu_projection_keys, opu_n_projection_keys, defaults,
-                                 "of=", uri.pairs[i].key, uri.pairs[i].value);
+        } else if (projection_key(backend, uri.pairs[i].key) &&
+                   opu_option_set(opu_projection_keys, opu_n_projection_keys, defaults,
+                                  "of=", uri.pairs[i].key, uri.pairs[i].value) < 0) {
+            return; /* opening it says the same */
         }
     }
 }
