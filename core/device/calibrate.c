@@ -93,14 +93,16 @@ static void expose(struct opu_projection *p, size_t c)
     }
     double beta = solve_beta(alpha, p->saturation);
     double exposure_us = full / (signal * beta * beta);
-    if (exposure_us > caps->max_exposure_us && arm && amplitude < 1.0) {
-        /* Too dark to fill the range: more reference lifts the signal further above the converter's
-         * steps. */
-        beta = sqrt(full / (signal * caps->max_exposure_us));
+    double const possible_us =
+        fmin(fmax(exposure_us, caps->min_exposure_us), caps->max_exposure_us);
+    if (arm && amplitude < 1.0 && (possible_us < exposure_us || possible_us > exposure_us)) {
+        /* Too dark: more reference lifts the signal further above the converter's steps. Too
+         * bright: less of it leaves room for the signal. */
+        beta = sqrt(full / (signal * possible_us));
         alpha = solve_alpha(beta, p->saturation);
         amplitude = fmin(1.0, alpha * sqrt(signal / tables->reference_rate));
     }
-    tables->exposure_us[c] = fmin(fmax(exposure_us, caps->min_exposure_us), caps->max_exposure_us);
+    tables->exposure_us[c] = possible_us;
     tables->amplitude[c] = amplitude;
 }
 
@@ -199,7 +201,12 @@ static int test_classes(struct opu_projection *p, bool *again)
 int opu_calibrate(struct opu_projection *p)
 {
     struct opu_tables *const tables = &p->tables;
+    /* Ramps saturate on purpose: they would blur what the statistics say of the device's use. */
+    uint64_t const pixels = p->device->stats.pixels;
+    uint64_t const saturated = p->device->stats.saturated;
     OPU_TRY(p->readout->measure(p));
+    p->device->stats.pixels = pixels;
+    p->device->stats.saturated = saturated;
     choose_classes(p);
     bool again = true;
     for (int i = 0; i < ADJUSTMENTS && again; i++) {

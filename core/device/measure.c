@@ -259,33 +259,36 @@ static int mean_counts(struct opu_projection *p, size_t n_on, double exposure_us
     return status;
 }
 
-/*
- * Amplitude eps of mirrors that are off: all off they send eps H 1, all on H 1, so that eps^2 is
- * the quotient of the two brightnesses, pixel by pixel; *rate is the rate of one mirror, roughly.
- */
-static int measure_leakage(struct opu_projection *p, double *eps, double *rate)
+/* Mean rates with all mirrors off and with all on, the reference blocked. */
+static int measure_extremes(struct opu_projection *p, double *off, double *on)
 {
     uint8_t *const bits = opu_calloc(p->context, p->chunk.frame_bytes, 1);
     if (bits == NULL) {
         return OPU_E_NO_MEMORY;
     }
-    double off = 0.0;
-    double on = 0.0;
     struct opu_ramp const ramp = {.bits = bits};
-    int status = opu_measure_rate(p, &ramp, &off);
+    *on = 0.0;
+    int status = opu_measure_rate(p, &ramp, off);
     if (status == OPU_OK) {
         opu_random_pattern(bits, p->layout.n_inputs, p->layout.n_inputs, 0);
-        status = opu_measure_rate(p, &ramp, &on);
+        status = opu_measure_rate(p, &ramp, on);
     }
-    if (status == OPU_OK && !(on > 0.0)) {
+    if (status == OPU_OK && !(*on > 0.0)) {
         status = opu_fail(OPU_E_DEVICE, "%s: no light with all %zu mirrors on at %g us",
                           p->device->backend->scheme, p->layout.n_inputs,
                           p->device->caps.max_exposure_us);
     }
-    *eps = on > 0.0 && off < on ? sqrt(off / on) : 0.0;
-    *rate = on / (double)p->layout.n_inputs;
     opu_context_free(p->context, bits);
     return status;
+}
+
+int opu_measure_leakage(struct opu_projection *p, double *eps)
+{
+    double off;
+    double on;
+    OPU_TRY(measure_extremes(p, &off, &on));
+    *eps = off < on ? sqrt(off / on) : 0.0;
+    return OPU_OK;
 }
 
 int opu_measure_signal(struct opu_projection *p)
@@ -295,7 +298,10 @@ int opu_measure_signal(struct opu_projection *p)
     double eps = 0.0;
     double rough = stated;
     if (!(stated > 0.0)) {
-        OPU_TRY(measure_leakage(p, &eps, &rough));
+        double off;
+        OPU_TRY(measure_extremes(p, &off, &rough));
+        eps = off < rough ? sqrt(off / rough) : 0.0;
+        rough /= (double)p->layout.n_inputs;
     }
     size_t const n_on = (p->n_in + 1) / 2;
     /* Mean counts at a tenth of full scale: exp(-10) of the pixels saturate. */

@@ -64,6 +64,12 @@ double opu_full_scale(const struct opu_projection *p);
  */
 double opu_speckle_tail(double alpha, double beta);
 
+/*
+ * Amplitude eps of mirrors that are off: all off they send eps H 1, all on H 1, so that eps^2 is
+ * the quotient of the two brightnesses, pixel by pixel, whatever H is.
+ */
+OPU_NODISCARD int opu_measure_leakage(struct opu_projection *p, double *eps);
+
 /* Sets the device up for this projection's inputs, pixels and bits with the tables given. */
 OPU_NODISCARD int opu_frames_configure(struct opu_projection *p, const double *exposures_us,
                                        size_t n_exposures, const struct opu_reference *references,

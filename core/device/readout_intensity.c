@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * intensity: out = variance |H x|^2 with E|H_ij|^2 = 1: the non-linear random feature map. One
- * frame, the reference blocked. Leakage of mirrors that are off stays in: from intensities alone it
- * can't be told apart.
+ * frame, the reference blocked.
  *
- *   counts = s t |H x|^2,   s: signal rate, t: exposure
+ * Mirrors that are off leak the amplitude e. The field is then H x + e H (1 - x): the first part
+ * has the brightness of whole mirrors, s / (1 - e)^2 where s is the rate of a step from off to on;
+ * the second can't be told apart from intensities alone and stays in, an error of relative size e
+ * sqrt(2 n_off / n_on). Its mean e^2 n_off / n_on is below the rest and left in too.
  */
+#include "core/base/fail.h"
 #include "core/device/measure.h"
 #include "core/device/projection_internal.h"
 
@@ -17,15 +20,20 @@ static bool layout(struct opu_layout *layout, size_t n_in, size_t n_out)
 
 static int measure(struct opu_projection *p)
 {
-    return opu_measure_signal(p);
+    double eps;
+    OPU_TRY(opu_measure_signal(p));
+    OPU_TRY(opu_measure_leakage(p, &eps));
+    double const whole = p->tables.signal_rate / ((1.0 - eps) * (1.0 - eps));
+    p->tables.leak_rate = eps * eps * whole * (double)p->n_in;
+    p->gain[0] = (float)(p->variance / whole);
+    return OPU_OK;
 }
 
 static void decode(const struct opu_projection *p, size_t class_index, float weight,
                    float row_weight, bool first, const void *counts, float *out)
 {
-    const struct opu_tables *const tables = &p->tables;
-    double const unit = tables->signal_rate * tables->exposure_us[class_index];
-    float const factor = (float)((double)weight * p->variance / unit);
+    double const exposure_us = p->tables.exposure_us[class_index];
+    float const factor = (float)((double)weight * (double)p->gain[0] / exposure_us);
     (void)row_weight;
     if (p->bits == 8) {
         p->kernels->scale_u8(p->n_out, counts, factor, first, out);
