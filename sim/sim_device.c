@@ -21,7 +21,7 @@
 #define REFERENCE_PER_FLUX 4096.0
 #define POWER_W 30.0 /* arXiv 2409.12965: 1500 TeraOPS under 30 W */
 #define MAX_TABLE 1024
-#define MIN_EXPOSURE_US 1.0
+#define MIN_EXPOSURE_US 0.001 /* a gated laser: with 1000s of mirrors on, 1 us is too bright */
 #define MAX_EXPOSURE_US 100000.0
 
 static bool has_shot_noise(const struct opu_sim *sim)
