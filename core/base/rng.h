@@ -29,7 +29,7 @@ struct opu_philox4 {
 /* One block of four words. Counter words: (a, low b, high b, stream); key: (low seed, high seed). */
 struct opu_philox4 opu_philox(uint64_t seed, uint32_t stream, uint32_t a, uint64_t b);
 
-/* Uniform in (0, 1): (u + 0.5) / 2^32 in double; as float with 24 bits, never 0 and never 1. */
+/* Uniform in (0, 1): (u + 0.5) / 2^32 in double; as float an odd multiple of 2^-24. Never 0, never 1. */
 double opu_uniform(uint32_t u);
 float opu_uniformf(uint32_t u);
 
