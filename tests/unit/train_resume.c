@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/* Checkpoints: a resumed run has the bits of one that was never stopped, and nothing is lost when
+ * things fail. */
+#include "train_toy.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void same_as(const char *run, const char *whole)
+{
+    assert_true(toy_same_file(run, whole, "metrics.jsonl"));
+    assert_true(toy_same_tensors(run, whole));
+}
+
+/* Stops at each of the places, resumes, and compares with a run that was never stopped. */
+static void resumes_to_the_same_bits(struct opu_train_config *config)
+{
+    struct toy_stop const stops[] = {{1, 1}, {1, TOY_STEPS}, {1, 0}, {2, 5}, {3, TOY_STEPS - 1}};
+    toy_runs_well(config, "whole", false);
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+        char run[16];
+        (void)snprintf(run, sizeof run, "stop%zu", i);
+        assert_int_equal(toy_run(config, run, false, stops[i]), OPU_E_CANCELLED);
+        toy_runs_well(config, run, true);
+        same_as(run, "whole");
+    }
+    assert_int_equal(toy_run(config, "often", false, stops[0]), OPU_E_CANCELLED);
+    assert_int_equal(toy_run(config, "often", true, stops[2]), OPU_E_CANCELLED);
+    assert_int_equal(toy_run(config, "often", true, stops[3]), OPU_E_CANCELLED);
+    toy_runs_well(config, "often", true);
+    same_as("often", "whole");
+    opu_train_config_destroy(config);
+}
+
+static void bp_resumes_to_the_same_bits(void **state)
+{
+    (void)state;
+    resumes_to_the_same_bits(toy_config("bp", ""));
+}
+
+static void sgd_with_a_schedule_resumes_to_the_same_bits(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("bp", "");
+    toy_set(config, "optim.name", "sgd");
+    toy_set(config, "optim.schedule", "cosine");
+    toy_set(config, "optim.warmup_steps", "7");
+    resumes_to_the_same_bits(config);
+}
+
+static void shallow_resumes_to_the_same_bits(void **state)
+{
+    (void)state;
+    resumes_to_the_same_bits(toy_config("shallow", ""));
+}
+
+static void dfa_over_exact_resumes_to_the_same_bits(void **state)
+{
+    (void)state;
+    resumes_to_the_same_bits(toy_config("dfa", TOY_EXACT));
+}
+
+static void dfa_over_drifting_noisy_optics_resumes_to_the_same_bits(void **state)
+{
+    (void)state;
+    resumes_to_the_same_bits(toy_config("dfa", TOY_SIM));
+}
+
+static void dfa_by_stochastic_frames_resumes_to_the_same_bits(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("dfa", TOY_SIM);
+    toy_set(config, "feedback.encode", "ternary:stochastic");
+    toy_set(config, "align.every", "2");
+    resumes_to_the_same_bits(config);
+}
+
+static void a_finished_run_goes_on_with_more_epochs(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("dfa", TOY_EXACT);
+    toy_runs_well(config, "whole", false);
+    toy_set(config, "train.epochs", "2");
+    toy_runs_well(config, "run", false);
+    toy_runs_well(config, "run", true); /* nothing left to do */
+    toy_set(config, "train.epochs", "3");
+    toy_set(config, "checkpoint.every", "2");
+    toy_runs_well(config, "run", true);
+    same_as("run", "whole");
+    opu_train_config_destroy(config);
+}
+
+static void a_finished_run_still_tells_its_result(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("dfa", TOY_SIM);
+    char dir[512];
+    struct opu_train_result results[2] = {{.size = sizeof results[0]}, {.size = sizeof results[0]}};
+    struct opu_trainer *trainers[2];
+    toy_path(dir, "run", "");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(opu_trainer_create(&trainers[i], context, config, dir, i == 1), OPU_OK);
+        assert_int_equal(opu_trainer_run(trainers[i], NULL, NULL), OPU_OK);
+        assert_int_equal(opu_trainer_result(trainers[i], &results[i]), OPU_OK);
+    }
+    assert_int_equal(results[0].frames, results[1].frames);
+    assert_true(results[0].test_accuracy == results[1].test_accuracy);
+    assert_true(results[0].train_loss == results[1].train_loss);
+    assert_true(results[0].seconds == results[1].seconds);
+    assert_true(results[0].saturated_share == results[1].saturated_share);
+    assert_int_equal(results[1].n_taps, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(results[0].alignment[i].tap, results[1].alignment[i].tap);
+        assert_true(results[0].alignment[i].mean == results[1].alignment[i].mean);
+        assert_int_equal(results[0].alignment[i].counted, results[1].alignment[i].counted);
+    }
+    opu_trainer_destroy(trainers[0]);
+    opu_trainer_destroy(trainers[1]);
+    opu_train_config_destroy(config);
+}
+
+/* Keeps the checkpoint of the first epoch aside. */
+static int keep_first(void *user, const struct opu_train_progress *progress)
+{
+    (void)user;
+    if (progress->epoch == 1 && progress->step == 0) {
+        char path[512];
+        toy_path(path, "kept", "");
+        assert_int_equal(mkdir(path, 0777), 0);
+        toy_copy("run", "kept", OPU_CHECKPOINT_FILE);
+    }
+    return 0;
+}
+
+static void lines_written_after_the_checkpoint_are_written_again(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("dfa", TOY_SIM);
+    char dir[512];
+    struct opu_trainer *trainer;
+    toy_runs_well(config, "whole", false);
+    toy_path(dir, "run", "");
+    assert_int_equal(opu_trainer_create(&trainer, context, config, dir, false), OPU_OK);
+    assert_int_equal(opu_trainer_run(trainer, keep_first, NULL), OPU_OK);
+    opu_trainer_destroy(trainer);
+    /* As a kill between two checkpoints leaves it: an old checkpoint, newer lines, the last one
+     * half written. */
+    toy_copy("kept", "run", OPU_CHECKPOINT_FILE);
+    size_t n;
+    char *lines = toy_read("run", "metrics.jsonl", &n);
+    char path[512];
+    toy_path(path, "run", "metrics.jsonl");
+    assert_int_equal(truncate(path, (off_t)n - 20), 0);
+    free(lines);
+    toy_runs_well(config, "run", true);
+    same_as("run", "whole");
+    opu_train_config_destroy(config);
+}
+
+static void lines_that_are_gone_are_told(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("bp", "");
+    toy_runs_well(config, "run", false);
+    char path[512];
+    toy_path(path, "run", "metrics.jsonl");
+    assert_int_equal(truncate(path, 10), 0);
+    assert_int_equal(toy_run(config, "run", true, (struct toy_stop){0}), OPU_E_MISMATCH);
+    toy_said("metrics.jsonl: has 10 bytes");
+    opu_train_config_destroy(config);
+}
+
+static void a_new_run_does_not_write_over_another(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("bp", "");
+    toy_runs_well(config, "run", false);
+    toy_runs_well(config, "twin", false);
+    assert_int_equal(toy_run(config, "run", false, (struct toy_stop){0}), OPU_E_BUSY);
+    toy_said("already holds a run");
+    same_as("run", "twin");
+    opu_train_config_destroy(config);
+}
+
+static void resuming_needs_a_checkpoint(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("bp", "");
+    struct opu_trainer *trainer;
+    assert_int_equal(toy_run(config, "run", true, (struct toy_stop){0}), OPU_E_NOT_FOUND);
+    toy_said("no checkpoint to resume from");
+    assert_int_equal(opu_trainer_create(&trainer, context, config, NULL, true), OPU_E_INVALID);
+    assert_null(trainer);
+    opu_train_config_destroy(config);
+}
+
+/* A finished run, then another configuration that tries to go on with it. */
+static void refuses(const char *method, const char *device, const char *key, const char *value,
+                    int status, const char *part, const char *other_part)
+{
+    struct opu_train_config *config = toy_config(method, device);
+    if (access(toy_runs, F_OK) == 0) {
+        char dir[512];
+        toy_path(dir, "run", OPU_CHECKPOINT_FILE);
+        if (access(dir, F_OK) != 0) {
+            toy_runs_well(config, "run", false);
+            toy_runs_well(config, "twin", false);
+        }
+    }
+    toy_set(config, key, value);
+    assert_int_equal(toy_run(config, "run", true, (struct toy_stop){0}), status);
+    toy_said(part);
+    toy_said(other_part);
+    same_as("run", "twin"); /* nothing lost */
+    opu_train_config_destroy(config);
+}
+
+static void another_network_is_refused_by_its_tensor(void **state)
+{
+    (void)state;
+    refuses("dfa", TOY_EXACT, "model.hidden", "24,17", OPU_E_MISMATCH,
+            "tensor \"layers.1.weight\" is f", "[17, 24]");
+    refuses("dfa", TOY_EXACT, "model.hidden", "24,16,16", OPU_E_MISMATCH, "\"layers.2.weight\"",
+            "[16, 16]");
+}
+
+static void another_matrix_is_refused_by_both_identities(void **state)
+{
+    (void)state;
+    refuses("dfa", TOY_EXACT, "feedback.device", "exact:seed=4", OPU_E_MATRIX_CHANGED,
+            "was trained with the matrix exact", "this device's is exact");
+    refuses("dfa", TOY_EXACT, "feedback.device", TOY_SIM, OPU_E_MATRIX_CHANGED,
+            "was trained with the matrix exact", "this device's is sim");
+}
+
+static void another_setting_is_refused_by_its_key(void **state)
+{
+    (void)state;
+    const char *const changes[][2] = {
+        {"train.seed", "2"},   {"train.batch", "16"},  {"optim.lr", "0.1"},
+        {"optim.name", "sgd"}, {"train.method", "bp"}, {"model.activation", "relu"},
+        {"align.every", "3"},  {"feedback.seed", "9"}, {"data.holdout", "17"}};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        refuses("dfa", TOY_EXACT, changes[i][0], changes[i][1], OPU_E_MISMATCH, changes[i][0],
+                changes[i][1]);
+    }
+}
+
+static void other_data_is_refused(void **state)
+{
+    (void)state;
+    char other[256];
+    toy_dir(other);
+    toy_write(other, TOY_TRAIN, TOY_TEST);
+    toy_write_split(other, "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz", TOY_TEST, 77);
+    refuses("bp", "", "data.dir", other, OPU_E_MISMATCH, "other data", "");
+    toy_remove(other);
+}
+
+static void the_same_data_elsewhere_is_fine(void **state)
+{
+    (void)state;
+    char other[256];
+    toy_dir(other);
+    toy_write(other, TOY_TRAIN, TOY_TEST);
+    struct opu_train_config *config = toy_config("bp", "");
+    toy_runs_well(config, "whole", false);
+    assert_int_equal(toy_run(config, "run", false, (struct toy_stop){2, 3}), OPU_E_CANCELLED);
+    toy_set(config, "data.dir", other);
+    toy_runs_well(config, "run", true);
+    same_as("run", "whole");
+    opu_train_config_destroy(config);
+    toy_remove(other);
+}
+
+static void a_checkpoint_cut_short_is_refused(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("bp", "");
+    toy_runs_well(config, "run", false);
+    size_t n;
+    char *bytes = toy_read("run", OPU_CHECKPOINT_FILE, &n), path[512];
+    free(bytes);
+    toy_path(path, "run", OPU_CHECKPOINT_FILE);
+    size_t const cuts[] = {n - 1, n / 2, 100, 7, 0};
+    for (size_t i = 0; i < sizeof cuts / sizeof *cuts; i++) {
+        assert_int_equal(truncate(path, (off_t)cuts[i]), 0);
+        assert_int_equal(toy_run(config, "run", true, (struct toy_stop){0}), OPU_E_FORMAT);
+        toy_said(OPU_CHECKPOINT_FILE);
+    }
+    opu_train_config_destroy(config);
+}
+
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* From the second epoch on, files of the checkpoint's size can't be written any more. */
+static int fill_disk(void *user, const struct opu_train_progress *progress)
+{
+    (void)user;
+    if (progress->epoch == 2 && progress->step == 1) {
+        limit_files(20000);
+    }
+    return 0;
+}
+
+static void a_full_disk_keeps_the_older_checkpoint(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("dfa", TOY_SIM);
+    char dir[512];
+    struct opu_trainer *trainer;
+    toy_runs_well(config, "whole", false);
+    toy_path(dir, "run", "");
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(opu_trainer_create(&trainer, context, config, dir, false), OPU_OK);
+    int const status = opu_trainer_run(trainer, fill_disk, NULL);
+    limit_files(RLIM_INFINITY);
+    assert_int_equal(status, OPU_E_IO);
+    toy_said(OPU_CHECKPOINT_FILE);
+    opu_trainer_destroy(trainer);
+    struct opu_safetensors *kept = toy_checkpoint("run");
+    assert_string_equal(opu_safetensors_meta(kept, "epochs"), "1");
+    opu_safetensors_close(kept);
+    toy_runs_well(config, "run", true);
+    same_as("run", "whole");
+    opu_train_config_destroy(config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TOY_TEST_CASE(bp_resumes_to_the_same_bits),
+        TOY_TEST_CASE(sgd_with_a_schedule_resumes_to_the_same_bits),
+        TOY_TEST_CASE(shallow_resumes_to_the_same_bits),
+        TOY_TEST_CASE(dfa_over_exact_resumes_to_the_same_bits),
+        TOY_TEST_CASE(dfa_over_drifting_noisy_optics_resumes_to_the_same_bits),
+        TOY_TEST_CASE(dfa_by_stochastic_frames_resumes_to_the_same_bits),
+        TOY_TEST_CASE(a_finished_run_goes_on_with_more_epochs),
+        TOY_TEST_CASE(a_finished_run_still_tells_its_result),
+        TOY_TEST_CASE(lines_written_after_the_checkpoint_are_written_again),
+        TOY_TEST_CASE(lines_that_are_gone_are_told),
+        TOY_TEST_CASE(a_new_run_does_not_write_over_another),
+        TOY_TEST_CASE(resuming_needs_a_checkpoint),
+        TOY_TEST_CASE(another_network_is_refused_by_its_tensor),
+        TOY_TEST_CASE(another_matrix_is_refused_by_both_identities),
+        TOY_TEST_CASE(another_setting_is_refused_by_its_key),
+        TOY_TEST_CASE(other_data_is_refused),
+        TOY_TEST_CASE(the_same_data_elsewhere_is_fine),
+        TOY_TEST_CASE(a_checkpoint_cut_short_is_refused),
+        TOY_TEST_CASE(a_full_disk_keeps_the_older_checkpoint),
+    };
+    return cmocka_run_group_tests_name("resume", tests, toy_group_set_up, toy_group_tear_down);
+}
