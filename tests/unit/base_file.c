@@ -72,6 +72,30 @@ static void a_file_without_a_size_is_read_up_to_the_limit(void **state)
     opu_context_free(NULL, bytes);
 }
 
+static int read_pipe_of_9_bytes(size_t limit, size_t *n)
+{
+    int ends[2];
+    char path[32];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "123456789", 9), 9);
+    assert_int_equal(close(ends[1]), 0);
+    (void)snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    uint8_t *bytes;
+    int const status = opu_file_read(NULL, path, limit, &bytes, n);
+    opu_context_free(NULL, bytes);
+    assert_int_equal(close(ends[0]), 0);
+    return status;
+}
+
+static void a_pipe_at_the_limit_is_read_and_one_beyond_is_refused(void **state)
+{
+    (void)state;
+    size_t n;
+    assert_int_equal(read_pipe_of_9_bytes(9, &n), OPU_OK);
+    assert_int_equal(n, 9);
+    assert_refused(read_pipe_of_9_bytes(8, &n), OPU_E_FORMAT, "larger than 8 bytes");
+}
+
 static void what_can_not_be_read_is_told(void **state)
 {
     (void)state;
@@ -198,6 +222,7 @@ int main(void)
         cmocka_unit_test(slices_are_written_one_after_the_other),
         cmocka_unit_test(a_file_at_the_limit_is_read_and_one_beyond_is_refused),
         cmocka_unit_test(a_file_without_a_size_is_read_up_to_the_limit),
+        cmocka_unit_test(a_pipe_at_the_limit_is_read_and_one_beyond_is_refused),
         cmocka_unit_test(what_can_not_be_read_is_told),
         cmocka_unit_test(reading_survives_no_memory),
         cmocka_unit_test(a_full_disk_leaves_the_old_file),
