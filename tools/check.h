@@ -24,7 +24,12 @@ struct check {
     size_t n_in, n_out;
     bool frames, linear;
     float *in, *out, *again; /* [n_in][n_in], [n_in][n_out] twice */
-    double snr;      /* predicted signal-to-noise (power) of a linear output; NaN: unknown */
+    struct {
+        double all, half,
+            quarter;   /* check_predict_noise() of such shares of the mirrors; NaN: unknown */
+        double spread; /* relative deviation of one pixel's noise from the mean */
+    } noise;
+    double variance; /* of B's entries, once measured */
     uint64_t random; /* state of check_random() */
     struct check_row rows[CHECK_MAX_ROWS];
     size_t n_rows;
@@ -44,9 +49,18 @@ OPU_NODISCARD int check_projection(struct check *check);
 /* check_frames.c: through the frame calls; takes the device over. */
 OPU_NODISCARD int check_speckle(struct check *check);
 
-/* check_noise.c: power signal-to-noise of a linear output, from the caps and calibration; NaN:
- * unknown, infinity: no noise at all. */
-double check_predict_snr(const struct opu_caps *caps, const struct opu_calibration *found,
-                         const char *readout);
+/*
+ * check_noise.c: variance of a linear output's noise for a pattern with `share` of all mirrors on,
+ * over the variance of the output's signal with all of them on. NaN: unknown.
+ */
+double check_predict_noise(const struct opu_caps *caps, const struct opu_calibration *found,
+                           const char *readout, double share);
+
+/*
+ * Relative deviation of a pixel's noise variance from the mean. phase4: of ns + nr only ns varies,
+ * at most half of the sum (0.5; usually 0.2). anchor: 1 / |A|^2 varies by sqrt(E u^-2 / (E 1/u)^2 -
+ * 1) = 1.26 for u exponential above 0.05.
+ */
+double check_noise_spread(const char *readout);
 
 #endif

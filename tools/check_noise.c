@@ -9,6 +9,10 @@
  * limit) anchor   Var = (|S+A|^2 + |S|^2 + 2 sr^2 + 2 sq^2) / (4 |A|^2) for one quadrature, signal
  * ns / 2 (after Ohana et al., arXiv 2305.12988), averaged over pixels with |A|^2 >= 0.05 mean:
  *            |A|^2 is exponential, so E 1/|A|^2 = e^0.05 E1(0.05) / nr = 2.594 / nr
+ *
+ * Fewer mirrors are shown longer: with a reference arm ns and nr stay as they are, and noise falls
+ * with the signal. An anchor's light does not shrink, so exposures are nearly the same for all: ns
+ * falls, noise stays.
  */
 #include "tools/check.h"
 
@@ -17,8 +21,8 @@
 
 #define ANCHOR_INVERSE 2.594
 
-double check_predict_snr(const struct opu_caps *caps, const struct opu_calibration *found,
-                         const char *readout)
+double check_predict_noise(const struct opu_caps *caps, const struct opu_calibration *found,
+                           const char *readout, double share)
 {
     double const full = ldexp(1.0, (int)found->bits) - 1.0;
     if (!(caps->full_well_e > 0.0) || !(found->signal_counts > 0.0) ||
@@ -26,16 +30,23 @@ double check_predict_snr(const struct opu_caps *caps, const struct opu_calibrati
         return (double)NAN;
     }
     double const step_e = caps->full_well_e / full;
-    double const ns = found->signal_counts * step_e, nr = found->reference_counts * step_e;
+    double const nr = found->reference_counts * step_e;
+    double const most = found->signal_counts * step_e; /* signal of all mirrors */
     double const fixed = caps->read_noise_e * caps->read_noise_e + step_e * step_e / 12.0;
     double const shot = caps->shot_noise ? 1.0 : 0.0;
     if (strcmp(readout, "phase4") == 0) {
-        return ns / ((shot * (ns + nr) + fixed) / (4.0 * nr));
+        return share * (shot * (most + nr) + fixed) / (4.0 * nr) / most;
     }
     if (strcmp(readout, "anchor") == 0) {
+        double const ns = share * most;
         double const variance =
             shot * 0.25 + (shot * 2.0 * ns + 2.0 * fixed) * ANCHOR_INVERSE / (4.0 * nr);
-        return 0.5 * ns / variance;
+        return variance / (0.5 * most);
     }
     return (double)NAN;
+}
+
+double check_noise_spread(const char *readout)
+{
+    return strcmp(readout, "anchor") == 0 ? 1.26 : 0.5;
 }

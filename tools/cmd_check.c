@@ -71,11 +71,13 @@ static int open_all(struct check *check, const struct check_options *wish, const
             "%s has %zu inputs and %zu pixels, wanted %zu and %zu; see --n-in and --n-out", uri,
             caps->max_inputs, caps->max_pixels, check->n_in, check->n_out);
     }
+    bool const squares = wish->readout != NULL && strcmp(wish->readout, "intensity") == 0;
+    const char *const encode = squares ? "binary" : "ternary";
     struct opu_projection_options const plan = {.size = sizeof plan,
                                                 .n_in = check->n_in,
                                                 .n_out = check->n_out,
                                                 .max_rows = check->n_in,
-                                                .encode = check->frames ? "ternary" : NULL,
+                                                .encode = check->frames ? encode : NULL,
                                                 .readout = wish->readout,
                                                 .bits = (uint32_t)wish->bits.value};
     status = opu_projection_create(&check->projection, check->device, &plan);
@@ -88,9 +90,18 @@ static int open_all(struct check *check, const struct check_options *wish, const
                                 : strstr(text, "anchor") != NULL ? "anchor"
                                                                  : "";
     check->linear = strstr(text, "intensity") == NULL;
-    check->snr = (double)NAN;
-    if (check->frames && opu_projection_calibration(check->projection, &found) == OPU_OK) {
-        check->snr = check_predict_snr(caps, &found, readout);
+    if (check->frames) {
+        status = opu_projection_calibration(check->projection, &found);
+        check->noise.all = check_predict_noise(caps, &found, readout, 1.0);
+        check->noise.half = check_predict_noise(caps, &found, readout, 0.5);
+        check->noise.quarter = check_predict_noise(caps, &found, readout, 0.25);
+        check->noise.spread = check_noise_spread(readout);
+    }
+    if (status < 0) {
+        return status;
+    }
+    if ((check->n_in & (check->n_in - 1)) != 0) {
+        return opu_fail(OPU_E_INVALID, "--n-in: saw %zu, wanted a power of two", check->n_in);
     }
     return make_room(check);
 }
@@ -107,7 +118,7 @@ static size_t failures(const struct check *check)
 static void print_table(const struct check *check, const char *describe)
 {
     bool const colour = check->cli->colour;
-    printf("%s: %zu inputs, %zu outputs; %s\n", opu_device_uri(check->device), check->n_in,
+    printf("device %s, %zu inputs, %zu outputs; %s\n", opu_device_uri(check->device), check->n_in,
            check->n_out, describe);
     printf("identity %s\n\n", opu_device_identity(check->device));
     for (size_t i = 0; i < check->n_rows; i++) {
@@ -185,7 +196,7 @@ static const struct cli_option table[] = {
      .fallback = "256",
      .min = 16,
      .max = 4096,
-     .help = "inputs"},
+     .help = "inputs, a power of two"},
     {.name = "n-out",
      .kind = CLI_UINT,
      .offset = offsetof(struct check_options, n_out),

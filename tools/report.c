@@ -261,20 +261,28 @@ static struct opu_train_config *reference_config(const struct page *page)
     return config;
 }
 
+/* One small table a section, so that they flow in columns. */
 static void add_setup(struct page *page, const struct opu_train_config *reference)
 {
     struct html *const html = &page->html;
     size_t n = 0;
     const struct opu_option *const table = opu_train_options(&n);
-    html_add(html, "<h2>Set-up</h2>\n<div class=\"card\"><table>\n");
+    int length = 0;
+    html_add(html, "<h2>Set-up</h2>\n<div class=\"sections\">\n");
     for (size_t i = 0; i < n; i++) {
         char value[OPU_OPTION_TEXT_SIZE], usual[OPU_OPTION_TEXT_SIZE];
         config_text(page, table[i].key, value, sizeof value);
         bool const known = reference != NULL && opu_train_config_get(reference, table[i].key, usual,
                                                                      sizeof usual) == OPU_OK;
-        row(html, table[i].key, value, known && strcmp(value, usual) != 0);
+        if (i == 0 || strncmp(table[i].key, table[i - 1].key, (size_t)length + 1) != 0) {
+            length = (int)strcspn(table[i].key, ".");
+            html_add(html, "%s<div class=\"card\"><h3>%.*s</h3><table>\n",
+                     i > 0 ? "</table></div>\n" : "", length, table[i].key);
+        }
+        row(html, table[i].key + length + 1, value[0] != 0 ? value : "not set",
+            known && strcmp(value, usual) != 0);
     }
-    html_add(html, "</table></div>\n");
+    html_add(html, "</table></div></div>\n");
     if (page->run.manifest != NULL) {
         html_add(html, "<details><summary>Manifest: all that can move a bit</summary>"
                        "<div class=\"card\"><table>\n");

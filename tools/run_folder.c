@@ -14,18 +14,12 @@ void run_folder_file(const char *path, const char *name, char text[RUN_FILE_SIZE
     snprintf(text, RUN_FILE_SIZE, "%.*s/%s", RUN_PATH_SIZE - 1, path, name);
 }
 
-bool run_folder_exists(const char *path)
+bool run_folder_has(const char *path, const char *name)
 {
-    static const char *const names[] = {"config.ini", "checkpoint.safetensors", "metrics.jsonl"};
     char file[RUN_FILE_SIZE];
     struct stat seen;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        run_folder_file(path, names[i], file);
-        if (stat(file, &seen) == 0) {
-            return true;
-        }
-    }
-    return false;
+    run_folder_file(path, name, file);
+    return stat(file, &seen) == 0;
 }
 
 int run_folder_write(const char *path, const char *name, const char *text, size_t n)

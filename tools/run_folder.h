@@ -38,8 +38,10 @@ void run_folder_free(struct run_folder *run);
 #define RUN_FILE_SIZE (RUN_PATH_SIZE + 64)
 void run_folder_file(const char *path, const char *name, char text[RUN_FILE_SIZE]);
 
-/* Whether path/config.ini or a checkpoint is there: the folder is taken. */
-bool run_folder_exists(const char *path);
+#define RUN_CHECKPOINT "checkpoint.safetensors"
+
+/* Whether path/name is there. */
+bool run_folder_has(const char *path, const char *name);
 
 /* Writes a whole file beside its name first, then renames it. OPU_E_IO. */
 OPU_NODISCARD int run_folder_write(const char *path, const char *name, const char *text, size_t n);

@@ -58,17 +58,17 @@ static bool measure(const struct svg_plot *plot, struct frame *frame)
     for (size_t k = 0; k < plot->n_series; k++) {
         const struct svg_series *const series = &plot->series[k];
         for (size_t i = 0; i < series->n; i++) {
+            widen(&x, series->x[i]); /* all plots of a page share their epochs */
             if (!point_ok(series, i)) {
                 continue;
             }
             double const spread =
                 series->spread != NULL && isfinite(series->spread[i]) ? series->spread[i] : 0.0;
-            widen(&x, series->x[i]);
             widen(&y, plot->scale * (series->y[i] - spread));
             widen(&y, plot->scale * (series->y[i] + spread));
         }
     }
-    if (x.low > x.high) {
+    if (x.low > x.high || y.low > y.high) {
         return false;
     }
     if (plot->from_zero) {

@@ -83,24 +83,24 @@ void train_result_print(const struct train_summary *summary, const struct opu_tr
     cli_format_seconds(time, sizeof time, result->seconds);
     printf("%s: %s%s%s, seed %s, %" PRIu64 " epochs\n", summary->preset, summary->method,
            summary->device[0] != 0 ? " over " : "", summary->device, summary->seed, result->epochs);
-    printf("  %-18s %.2f %%\n", "test accuracy", 100.0 * result->test_accuracy);
-    printf("  %-18s %.4f\n", "test loss", result->test_loss);
+    printf("  %-20s %.2f %%\n", "test accuracy", 100.0 * result->test_accuracy);
+    printf("  %-20s %.4f\n", "test loss", result->test_loss);
     for (size_t i = 0; i < result->n_taps; i++) {
         snprintf(label, sizeof label, "alignment %s", result->alignment[i].tap);
-        printf("  %-18s %.3f +- %.3f\n", label, result->alignment[i].mean,
+        printf("  %-20s %.3f +- %.3f\n", label, result->alignment[i].mean,
                result->alignment[i].std);
     }
-    printf("  %-18s %s, %.0f rows/s\n", "training here", time, result->rows_per_second);
+    printf("  %-20s %s, %.0f rows/s\n", "training here", time, result->rows_per_second);
     if (summary->device[0] != 0) {
         optical_text(optics, sizeof optics, result->frames, result->optical_s, result->optical_j,
                      result->saturated_share);
-        printf("  %-18s %s\n", "optics", optics);
-        printf("  %-18s %s\n", "projection", result->projection);
-        printf("  %-18s %s\n", "identity", result->identity);
+        printf("  %-20s %s\n", "optics", optics);
+        printf("  %-20s %s\n", "projection", result->projection);
+        printf("  %-20s %s\n", "identity", result->identity);
     }
-    printf("  %-18s %s\n", "run", summary->dir);
+    printf("  %-20s %s\n", "run", summary->dir);
     if (summary->report != NULL) {
-        printf("  %-18s %s\n", "report", summary->report);
+        printf("  %-20s %s\n", "report", summary->report);
     }
 }
 

@@ -107,7 +107,7 @@ static void default_dir(struct training *training)
     snprintf(training->dir, sizeof training->dir, "runs/%s-%s-seed%s", training->preset, method,
              seed);
     snprintf(next, sizeof next, "%s", training->dir);
-    for (int i = 2; run_folder_exists(next) && i < 10000; i++) {
+    for (int i = 2; run_folder_has(next, "config.ini") && i < 10000; i++) {
         snprintf(training->dir, sizeof training->dir, "%s", next);
         snprintf(next, sizeof next, "runs/%s-%s-seed%s-%d", training->preset, method, seed, i);
     }
@@ -118,12 +118,8 @@ static void default_dir(struct training *training)
 
 static int empty_dir(const char *dir)
 {
-    static const char *const names[] = {"checkpoint.safetensors",
-                                        "metrics.jsonl",
-                                        "timing.jsonl",
-                                        "manifest.json",
-                                        "result.json",
-                                        "report.html",
+    static const char *const names[] = {RUN_CHECKPOINT,  "metrics.jsonl", "timing.jsonl",
+                                        "manifest.json", "result.json",   "report.html",
                                         "config.ini"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char file[RUN_FILE_SIZE];
@@ -153,7 +149,7 @@ int train_prepare_new(struct training *training, int argc, char **argv)
         return OPU_OK;
     }
     snprintf(training->dir, sizeof training->dir, "%s", wish->out);
-    if (!run_folder_exists(wish->out) || wish->dry_run) {
+    if (!run_folder_has(wish->out, RUN_CHECKPOINT) || wish->dry_run) {
         return OPU_OK;
     }
     return wish->overwrite
