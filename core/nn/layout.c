@@ -136,7 +136,7 @@ static int make_params(struct opu_graph *graph)
 {
     bool const own = graph->plan.params_of == NULL;
     bool const grads = graph->plan.backward && !graph->plan.no_param_grads;
-    size_t total;
+    size_t total = 0;
     OPU_TRY(own ? place_params(graph, &total) : adopt_params(graph, &total));
     graph->all.count = total;
     if (own) {
