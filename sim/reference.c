@@ -7,6 +7,7 @@
 struct opu_sim_reference opu_sim_reference_arm(struct opu_reference state, double electrons_per_us)
 {
     double const amplitude = state.amplitude * sqrt(electrons_per_us);
-    return (struct opu_sim_reference){amplitude * cos(state.phase_rad),
-                                      amplitude * sin(state.phase_rad)};
+    struct opu_sim_reference const arm = {.re = amplitude * cos(state.phase_rad),
+                                          .im = amplitude * sin(state.phase_rad)};
+    return arm;
 }
