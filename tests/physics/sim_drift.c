@@ -138,12 +138,12 @@ static void order_of_visits_does_not_matter(void **state)
     assert_int_equal(bench_configure(&bench, n_inputs, n_pixels, 16, 20.0, 0.0), OPU_OK);
     uint8_t bits[9 * n_frames];
     draw_patterns(bits, 1, n_inputs, 0.5);
-    uint64_t number[n_frames];
+    uint64_t number[n_frames] = {0};
     static uint16_t together[n_frames][n_pixels];
     static uint16_t alone[n_pixels];
     for (size_t f = 0; f < n_frames; ++f) {
         memcpy(bits + 9 * f, bits, 9);
-        number[f] = f == 0 ? 0 : number[f - 1] + draw_size(60, 100);
+        number[f] = f > 0 ? number[f - 1] + draw_size(60, 100) : 0;
     }
     struct opu_frame_batch batch = {.size = sizeof(batch),
                                     .n_frames = n_frames,
