@@ -22,6 +22,10 @@
 #include "core/device/projection_internal.h"
 
 #define ALPHA 2.0
+#define ALPHA_MIN \
+    0.5               /* less reference than that reads out nothing: rather report too much light \
+                       */
+#define TOLERANCE 3.0 /* of the predicted share, which assumes the same reference everywhere */
 #define ADJUSTMENTS 6
 #define STEP 0.85 /* exposure of a class that saturates too often, times this */
 #define TEST_SAMPLES 100000
@@ -74,7 +78,7 @@ static double solve_alpha(double beta, double share)
 }
 
 /* Exposure and reference amplitude of class c. */
-static void expose(struct opu_projection *p, size_t c)
+static int expose(struct opu_projection *p, size_t c)
 {
     struct opu_tables *const tables = &p->tables;
     const struct opu_caps *const caps = &p->device->caps;
@@ -99,14 +103,23 @@ static void expose(struct opu_projection *p, size_t c)
         /* Too dark: more reference lifts the signal further above the converter's steps. Too
          * bright: less of it leaves room for the signal. */
         beta = sqrt(full / (signal * possible_us));
-        alpha = solve_alpha(beta, p->saturation);
+        alpha = fmax(solve_alpha(beta, p->saturation), ALPHA_MIN);
         amplitude = fmin(1.0, alpha * sqrt(signal / tables->reference_rate));
     }
     tables->exposure_us[c] = possible_us;
     tables->amplitude[c] = amplitude;
+    double const share = opu_speckle_tail(alpha, sqrt(full / (signal * possible_us)));
+    if (share > TOLERANCE * p->saturation) {
+        return opu_fail(
+            OPU_E_DEVICE,
+            "%s: with %g mirrors on, a share of %.2g of the pixels saturates even at %g us, "
+            "wanted %g: there is too much light",
+            p->device->backend->scheme, mirrors, share, possible_us, p->saturation);
+    }
+    return OPU_OK;
 }
 
-static void choose_classes(struct opu_projection *p)
+static int choose_classes(struct opu_projection *p)
 {
     struct opu_tables *const tables = &p->tables;
     const struct opu_caps *const caps = &p->device->caps;
@@ -119,8 +132,9 @@ static void choose_classes(struct opu_projection *p)
     tables->n_classes = (uint32_t)n;
     tables->lowest = (uint32_t)(wanted - n);
     for (size_t c = 0; c < n; c++) {
-        expose(p, c);
+        OPU_TRY(expose(p, c));
     }
+    return OPU_OK;
 }
 
 int opu_tables_install(struct opu_projection *p)
@@ -207,7 +221,7 @@ int opu_calibrate(struct opu_projection *p)
     OPU_TRY(p->readout->measure(p));
     p->device->stats.pixels = pixels;
     p->device->stats.saturated = saturated;
-    choose_classes(p);
+    OPU_TRY(choose_classes(p));
     bool again = true;
     for (int i = 0; i < ADJUSTMENTS && again; i++) {
         OPU_TRY(opu_tables_install(p));
