@@ -4,6 +4,7 @@
 import os
 import struct
 import sys
+import zlib
 
 
 def npy(header, data=b'', version=b'\x01\x00', length=None):
@@ -25,9 +26,45 @@ def tensor(name, dtype, shape, begin, end):
     return '"%s":{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}' % (name, dtype, shape, begin, end)
 
 
+def idx(*shape, data=b'', magic=b'\0\0\x08'):
+    return magic + bytes([len(shape)]) + struct.pack('>%dI' % len(shape), *shape) + data
+
+
+def gzip(data, crc=None):
+    # One stored block, so that the bytes depend on no compressor.
+    stored = b'\x01' + struct.pack('<HH', len(data), len(data) ^ 0xffff) + data
+    return (b'\x1f\x8b\x08\0\0\0\0\0\0\x03' + stored
+            + struct.pack('<II', zlib.crc32(data) if crc is None else crc, len(data)))
+
+
 FLOATS = struct.pack('<6f', *range(6))
 
 CORPUS = {
+    'idx': {
+        'empty': b'',
+        'plain': idx(2, 3, data=b'abcdef'),
+        'zipped': gzip(idx(2, 3, data=b'abcdef')),
+        'vector': idx(4, data=b'abcd'),
+        'rank4': idx(1, 2, 1, 2, data=b'abcd'),
+        'rank5': idx(1, 1, 1, 1, 1, data=b'a'),
+        'rank0': idx(data=b'a'),
+        'floats': idx(1, data=b'abcd', magic=b'\0\0\x0d'),
+        'no_rows': idx(0, 3),
+        'overflow': idx(*[0xffffffff] * 4),
+        'too_large': idx(65536, 65537),
+        'cut_off': idx(2, 3, data=b'abcde'),
+        'trailing': idx(2, 3, data=b'abcdefg'),
+        'cut_in_header': idx(2, 3)[:9],
+        'cut_in_magic': b'\0\0',
+        'zipped_cut_off': gzip(idx(2, 3, data=b'abcde')),
+        'zipped_trailing': gzip(idx(2, 3, data=b'abcdefg')),
+        'zipped_wrong_crc': gzip(idx(2, 3, data=b'abcdef'), crc=1),
+        'zipped_cut_in_trailer': gzip(idx(2, 3, data=b'abcdef'))[:-3],
+        'zipped_then_more': gzip(idx(2, 3, data=b'abcdef')) + b'x',
+        'zipped_promise': gzip(idx(32768, 65536)),
+        'gzip_magic': b'\x1f\x8b',
+        'gzip_method': b'\x1f\x8b\x09\0\0\0\0\0\0\x03abcdefgh',
+    },
     'npy': {
         'empty': b'',
         'magic_only': b'\x93NUMPY',
