@@ -215,8 +215,7 @@ static const struct cli_example examples[] = {
      "y = B x through the simulated device: encode, frames, read-out"},
     {"opu project exact:of=sim:seed=7 --in x.npy --out y.npy --n-out 1024",
      "the same B without optics, to compare with"},
-    {"opu project sim: --in images.npy --out features.npy --n-out 8192 --encode binary --readout "
-     "intensity",
+    {"opu project sim: --in x.npy --out y.npy --n-out 8192 --encode binary --readout intensity",
      "non-linear random features |Hx|^2"},
 };
 

@@ -247,14 +247,12 @@ static int run(struct cli *cli, const void *options, int argc, char **argv)
     }
     catch_signals();
     int status = opu_train_config_create(&training.config, cli->context);
-    enum cli_place place = CLI_AT_USAGE;
     if (status == OPU_OK && training.wish->resume) {
         status = train_prepare_resume(&training, argc, argv);
-        place = CLI_AT_DATA;
     } else if (status == OPU_OK) {
         status = train_prepare_new(&training, argc, argv);
     }
-    int const code = status < 0 ? cli_fail(cli, place, status) : train(&training);
+    int const code = status < 0 ? cli_fail(cli, CLI_AT_DATA, status) : train(&training);
     opu_trainer_destroy(training.trainer);
     opu_train_config_destroy(training.config);
     return code;

@@ -3,6 +3,7 @@
 #include "tools/cli.h"
 #include "tools/commands.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,6 +83,7 @@ int main(int argc, char **argv)
     int n = 0;
     cli.colour = cli.out_tty && !dumb && (no_color == NULL || no_color[0] == 0);
     cli.err_tty = cli.err_tty && !dumb;
+    signal(SIGXFSZ, SIG_IGN); /* a file too large is then an error with a sentence */
 
     rewrite_help(argc, argv);
     int code;

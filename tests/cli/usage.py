@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""Wrong and right usage: usage.py OPU. One row a case: words, exit code, globs of stdout and stderr."""
+
+import json
+import subprocess
+
+from command import main
+
+COMMANDS = ("devices", "info", "project", "check", "train", "report")
+
+# Words; exit code; stdout; stderr.
+CASES = (
+    ("--version", 0, "opu 0.*GPL*", ""),
+    ("--help", 0, "*Commands:*devices*train*Exit codes:*130*", ""),
+    ("help", 0, "*Commands:*", ""),
+    ("", 2, "", "*Commands:*"),
+    ("help train", 0, "opu train -*Examples:*Presets:*fashion-mlp*optim.lr=*", ""),
+    ("trian fashion-mlp", 2, "", "opu: unknown command 'trian'; did you mean 'train'?*"),
+    ("xyzzy", 2, "", "opu: unknown command 'xyzzy' (*"),
+    ("train --mehtod bp", 2, "", "opu train: unknown option '--mehtod'; did you mean '--method'?*"),
+    ("train --qqqqqq", 2, "", "opu train: unknown option '--qqqqqq' (*"),
+    ("train -x", 2, "", "opu train: unknown option '-x'*"),
+    ("train fashion-mlp --method xx", 2, "", "*--method: saw 'xx', wanted one of bp|dfa|shallow*"),
+    ("train fashion-mlp --epochs -1", 2, "", "*--epochs: saw '-1', wanted a whole number from 1 to*"),
+    ("train fashion-mlp --epochs 1e9", 2, "", "*--epochs: saw '1e9'*"),
+    ("train fashion-mlp --epochs", 2, "", "*--epochs wants a value*"),
+    ("train fashion-mlp --target 86", 2, "", "*--target: saw '86', wanted a number from 0 to 1*"),
+    ("train fashion-mlp --dry-run=yes", 2, "", "*--dry-run takes no value*"),
+    ("train fashion-mpl", 2, "", "*no preset 'fashion-mpl'; did you mean 'fashion-mlp'?*"),
+    ("train", 2, "", "*PRESET*missing*"),
+    ("train --resume", 2, "", "*which run?*"),
+    ("train none.ini", 4, "", "*none.ini*"),
+    ("train fashion-mlp --set lr=1", 2, "", "*no key 'lr'; did you mean 'optim.lr'?*"),
+    ("train fashion-mlp --set optim.lrr=1", 2, "", "*'optim.lrr'; did you mean 'optim.lr'?*"),
+    ("train fashion-mlp --set optim.lr", 2, "", "*--set: saw 'optim.lr', wanted KEY=VALUE*"),
+    ("train fashion-mlp --set optim.lr=fast", 2, "", "*optim.lr*fast*"),
+    ("train one two", 2, "", "*unexpected argument 'two'*"),
+    ("train --list", 0, "fashion-mlp *\n", ""),
+    ("info", 2, "", "*URI is missing*"),
+    ("info exact: --n-in 4", 2, "", "*--n-in and --n-out go together*"),
+    ("info exact: --n-in=4 --n-out=6", 0, "*identity*Projection:*Options of exact:*seed*", ""),
+    ("info sim: --n-in 16 --n-out 32", 0, "*frame rate*frames a row*exposures*Options of sim:*", ""),
+    ("info smi:", 3, "", "*smi*"),
+    ("info sim:sed=1", 2, "", "*sed*seed*"),
+    ("info sim:seed=x", 2, "", "*seed*x*"),
+    ("info sim:bits=99", 2, "", "*bits*99*"),
+    ("info nocolon", 3, "", "*nocolon*"),
+    ("devices", 0, "*sim:*exact:*null:*", ""),
+    ("devices more", 2, "", "*unexpected argument 'more'*"),
+    ("report", 2, "", "*DIR is missing*"),
+    ("report nowhere", 4, "", "*nowhere*No such file*"),
+    ("project exact: --in x.npy --n-out 4", 2, "", "*--out FILE is missing*"),
+    ("project exact: --in none.npy --out y.npy --n-out 4", 4, "", "*none.npy*"),
+    ("check exact: --n-in 100", 2, "", "*--n-in*100*power of two*"),
+    ("check exact: --n-in 32 --n-out 256", 0, "*linearity error*PASS*rate here*", ""),
+    ("check null: --n-in 32 --n-out 64", 5, "*linearity error*FAIL*", "*"),
+    ("check nosuch:", 3, "", "*nosuch*"),
+)
+
+
+def every_case_ends_as_documented(bench):
+    wrong = []
+    for words, code, out, err in CASES:
+        try:
+            bench.opu(*words.split()).wants(code, out, err)
+        except AssertionError as why:
+            wrong.append(str(why))
+    assert not wrong, "\n\n".join(wrong)
+
+
+def failures_with_json_are_one_document(bench):
+    for words, code, _, _ in CASES:
+        if code in (0, 5) or words == "":
+            continue
+        seen = bench.opu(*words.split(), "--json").wants(code)
+        error = seen.document()["error"]
+        assert error["status"].startswith("OPU_E_") and error["message"], str(seen)
+        assert error["message"] in seen.err, f"stderr does not tell the same\n{seen}"
+
+
+def results_with_json_are_one_document(bench):
+    for words in ("devices", "info exact:", "info sim: --n-in 16 --n-out 32", "train --list", "--version",
+                  "check exact: --n-in 32 --n-out 256", "check sim: --n-in 64 --n-out 256"):
+        document = bench.opu(*words.split(), "--json").wants(0).document()
+        assert document["command"], json.dumps(document)
+
+
+def every_command_has_help_with_examples(bench):
+    for name in COMMANDS:
+        by_option = bench.opu(name, "--help").wants(0, f"opu {name} - *Usage: opu {name}*Examples:*opu {name}*", "")
+        by_command = bench.opu("help", name).wants(0)
+        assert by_option.out == by_command.out, f"opu {name} --help and opu help {name} differ"
+        long = [line for line in by_option.out.splitlines() if len(line) > 100]
+        assert not long, f"lines over 100 columns: {long}"
+
+
+def options_may_stand_anywhere(bench):
+    bench.opu("--json", "info", "--n-in", "4", "exact:", "--n-out=6").wants(0).document()
+    bench.opu("info", "--", "exact:").wants(0)
+    bench.opu("-vv", "--threads", "1", "info", "exact:").wants(0)
+
+
+def logs_go_to_stderr_as_asked(bench):
+    quiet = bench.opu("info", "sim:", "--n-in", "16", "--n-out", "32").wants(0, "*", "")
+    loud = bench.opu("info", "sim:", "--n-in", "16", "--n-out", "32", "-v").wants(0, "*", "*calibrate*")
+    assert quiet.out == loud.out, "talk changed the result"
+    bench.opu("info", "sim:", "--n-in", "16", "--n-out", "32", env={"OPU_LOG": "info"}).wants(0, "*", "*calibrate*")
+    bench.opu("info", "sim:", "--n-in", "16", "--n-out", "32", env={"OPU_LOG": "calibrate:info"}).wants(
+        0, "*", "*calibrate*")
+    bench.opu("info", "sim:", "--n-in", "16", "--n-out", "32", env={"OPU_LOG": "calibrate:error"}).wants(0, "*", "")
+    bench.opu("info", "exact:", env={"OPU_LOG": "loud"}).wants(0, "*", "*OPU_LOG*'loud'*")
+
+
+def output_that_cannot_be_written_is_a_failure(bench):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([bench.binary, "info", "sim:"], stdout=full, stderr=subprocess.PIPE, text=True,
+                              env=bench.environment, check=False)
+    assert done.returncode == 1 and "standard output" in done.stderr, f"{done.returncode}: {done.stderr}"
+
+
+def man_page_and_completion_name_every_command_and_option(bench):
+    page = bench.opu("--man").wants(0).out.replace("\\-", "-")
+    script = bench.opu("--completion", "bash").wants(0).out
+    for name in COMMANDS:
+        assert f".SS opu {name}" in page, f"the man page lacks {name}"
+        assert f"    {name})" in script, f"the completion lacks {name}"
+        for line in bench.opu(name, "--help").out.splitlines():
+            if line.startswith("  --"):
+                option = line.split()[0]
+                assert option in page and option in script, f"{name} {option} is not documented"
+
+
+def completion_completes(bench):
+    bench.path("opu.bash").write_text(bench.opu("--completion", "bash").out)
+    for words, wanted in ((["opu", "tr"], "train"), (["opu", "train", "--me"], "--method"),
+                          (["opu", "train", "--method", "d"], "dfa"), (["opu", "check", "ex"], "exact:")):
+        script = (f". ./opu.bash; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _opu; "
+                  'echo "${COMPREPLY[@]}"')
+        seen = subprocess.run(["bash", "-c", script], cwd=bench.folder, stdout=subprocess.PIPE, text=True,
+                              check=True).stdout.split()
+        assert wanted in seen, f"{words}: completed to {seen}, wanted {wanted}"
+
+
+main(
+    every_case_ends_as_documented,
+    failures_with_json_are_one_document,
+    results_with_json_are_one_document,
+    every_command_has_help_with_examples,
+    options_may_stand_anywhere,
+    logs_go_to_stderr_as_asked,
+    output_that_cannot_be_written_is_a_failure,
+    man_page_and_completion_name_every_command_and_option,
+    completion_completes,
+)
