@@ -3,7 +3,7 @@
 #include "tools/commands.h"
 #include "tools/projection_args.h"
 
-#include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,9 +67,8 @@ static int make_room(struct work *work, size_t n_out, size_t batch)
     return OPU_OK;
 }
 
-/* Rows [first, first + n) as floats. Values beyond float's range become infinite and are refused.
- */
-static void convert(const struct work *work, size_t first, size_t n)
+/* Rows [first, first + n) as floats; one beyond float's range is as bad as NaN. */
+static int convert(const struct work *work, const char *path, size_t first, size_t n)
 {
     size_t const count = n * work->n_in, start = first * work->n_in;
     if (work->in.dtype == OPU_F32) {
@@ -85,9 +84,16 @@ static void convert(const struct work *work, size_t first, size_t n)
             work->rows[i] = (float)from[i];
         }
     }
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(work->rows[i])) {
+            return opu_fail(OPU_E_NUMERIC, "%s: row %zu, column %zu is %g, wanted finite floats",
+                            path, first + i / work->n_in, i % work->n_in, (double)work->rows[i]);
+        }
+    }
+    return OPU_OK;
 }
 
-static int stream(const struct cli *cli, struct work *work, size_t batch)
+static int stream(const struct cli *cli, struct work *work, const char *path, size_t batch)
 {
     struct cli_progress progress;
     double const start = cli_seconds();
@@ -95,7 +101,10 @@ static int stream(const struct cli *cli, struct work *work, size_t batch)
     cli_progress_begin(cli, &progress);
     for (size_t first = 0; first < work->n_rows && status == OPU_OK; first += batch) {
         size_t const n = work->n_rows - first < batch ? work->n_rows - first : batch;
-        convert(work, first, n);
+        status = convert(work, path, first, n);
+        if (status < 0) {
+            break;
+        }
         status = opu_project(work->projection, work->rows, work->n_in, n,
                              (float *)work->out.data + first * work->n_out, work->n_out);
         double const taken = cli_seconds() - start;
@@ -163,7 +172,7 @@ static int run(struct cli *cli, const void *options, int argc, char **argv)
         status = make_room(&work, wish->n_out.value, batch);
     }
     if (status == OPU_OK) {
-        status = stream(cli, &work, batch);
+        status = stream(cli, &work, wish->in, batch);
     }
     if (status == OPU_OK) {
         place = CLI_AT_DATA;
