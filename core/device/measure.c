@@ -90,11 +90,12 @@ static void accumulate(const struct opu_projection *p, size_t f, size_t frames, 
 
 static struct opu_line fit(const struct sums *sums)
 {
-    struct opu_line line = {.found = sums->n >= FIT_MIN};
-    if (!line.found) {
+    struct opu_line line = {.found = false};
+    double const spread = sums->n > 0.0 ? sums->tt - sums->t * sums->t / sums->n : 0.0;
+    if (sums->n < FIT_MIN || !(spread > 0.0)) {
         return line;
     }
-    double const spread = sums->tt - sums->t * sums->t / sums->n;
+    line.found = true;
     for (size_t c = 0; c < OPU_FIT_CHANNELS; c++) {
         double const cross = sums->ty[c] - sums->t * sums->y[c] / sums->n;
         double const total = sums->yy[c] - sums->y[c] * sums->y[c] / sums->n;
@@ -209,7 +210,8 @@ int opu_measure_rate(struct opu_projection *p, const struct opu_ramp *like, doub
         return OPU_OK; /* dark */
     }
     opu_ramp_range(p, &ramp, *rate, 0.3, 32.0);
-    return mean_rate(p, &ramp, rate);
+    /* Where light is bright even at the shortest exposure there is no room for a finer look. */
+    return ramp.high_us > 4.0 * ramp.low_us ? mean_rate(p, &ramp, rate) : OPU_OK;
 }
 
 void opu_random_pattern(uint8_t *bits, size_t n, size_t n_on, uint64_t draw)

@@ -29,7 +29,7 @@ struct fake {
     double *exposures;
     struct opu_reference *references;
     double *matrix; /* [n_pixels][n_inputs][2] */
-    uint64_t frames, last_number;
+    uint64_t jobs, next_number;
     int submit_status; /* next submits fail with it */
 };
 
@@ -186,7 +186,7 @@ static int fake_submit(void *handle, struct opu_frame_batch *batch, uint64_t *jo
         /* Every lose-th frame is lost in the first lost_tries sendings. A lost frame leaves
          * rubbish. */
         uint64_t const lose = fake->options.lose;
-        bool const again = batch->number[f] <= fake->last_number && fake->frames > 0;
+        bool const again = batch->number[f] < fake->next_number;
         bool const lost =
             lose > 0 && batch->number[f] % lose == 0 && (fake->options.lost_tries > 1 || !again);
         uint32_t const saturated = fake_frame(fake, batch, f);
@@ -205,8 +205,9 @@ static int fake_submit(void *handle, struct opu_frame_batch *batch, uint64_t *jo
             batch->time_s[f] = (double)batch->number[f] / 1000.0;
         }
     }
-    fake->last_number = batch->number[batch->n_frames - 1];
-    *job = ++fake->frames;
+    uint64_t const next = batch->number[batch->n_frames - 1] + 1;
+    fake->next_number = next > fake->next_number ? next : fake->next_number;
+    *job = ++fake->jobs;
     return OPU_OK;
 }
 
