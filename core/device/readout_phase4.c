@@ -27,6 +27,10 @@
 #include "core/device/projection_internal.h"
 
 #define RAMP_POINTS 128
+#define TOP 1.5   /* the ramp's longest exposure brings the reference to so many times full scale */
+#define SPAN 32.0 /* and its shortest to one 32nd of that */
+#define LEAKING 0.01 /* share of the inputs whose light the ramp's reference is chosen for */
+#define NR_PER_NS 4.0
 
 static bool layout(struct opu_layout *layout, size_t n_in, size_t n_out)
 {
@@ -35,8 +39,12 @@ static bool layout(struct opu_layout *layout, size_t n_in, size_t n_out)
     return true;
 }
 
-/* Range of exposures, and the arm's amplitude where the whole of it is too bright even at the
- * shortest. */
+/*
+ * Range of exposures and amplitude of the arm. Where the amplitude can be set it is that of a class
+ * of few mirrors: the ramp's exposures are then as long as any class's, and S_off, which grows with
+ * their root, is known better than one reading knows a field. Leakage of all mirrors must stay
+ * below the arm's light, hence one mirror in a hundred.
+ */
 static int choose_ramp(struct opu_projection *p, struct opu_ramp *ramp, double *amplitude)
 {
     const struct opu_caps *const caps = &p->device->caps;
@@ -48,16 +56,19 @@ static int choose_ramp(struct opu_projection *p, struct opu_ramp *ramp, double *
         return opu_fail(OPU_E_DEVICE, "%s: no light from the reference arm at %g us",
                         p->device->backend->scheme, caps->max_exposure_us);
     }
-    double const shortest = opu_full_scale(p) / rate;
     *amplitude = 1.0;
-    if (shortest < 8.0 * caps->min_exposure_us && (caps->flags & OPU_CAP_REFERENCE_LEVELS) != 0) {
-        *amplitude = sqrt(shortest / (8.0 * caps->min_exposure_us));
+    if ((caps->flags & OPU_CAP_REFERENCE_LEVELS) != 0) {
+        double const mirrors = fmax(1.0, LEAKING * (double)p->n_in);
+        double const longest = TOP * opu_full_scale(p) / caps->max_exposure_us;
+        double const shortest = opu_full_scale(p) / (8.0 * caps->min_exposure_us);
+        double const wanted = fmax(NR_PER_NS * p->tables.signal_rate * mirrors, longest);
+        *amplitude = fmin(1.0, sqrt(fmin(wanted, shortest) / rate));
         rate *= *amplitude * *amplitude;
         for (size_t k = 0; k < 4; k++) {
             ramp->references[k].amplitude = *amplitude;
         }
     }
-    opu_ramp_range(p, ramp, rate, 1.5, 32.0);
+    opu_ramp_range(p, ramp, rate, TOP, SPAN);
     ramp->points = RAMP_POINTS;
     return OPU_OK;
 }
