@@ -134,7 +134,7 @@ static int source_finish(struct source *s, size_t announced)
 
 static int read_prefix(struct source *s, size_t *rank)
 {
-    uint8_t prefix[PREFIX];
+    uint8_t prefix[PREFIX] = {0};
     size_t got;
     OPU_TRY(source_read(s, prefix, PREFIX, &got));
     if (got < PREFIX) {
@@ -156,7 +156,7 @@ static int read_prefix(struct source *s, size_t *rank)
 
 static int read_shape(struct source *s, struct opu_array *array, size_t *count)
 {
-    uint8_t dims[4 * OPU_IDX_MAX_RANK];
+    uint8_t dims[4 * OPU_IDX_MAX_RANK] = {0};
     size_t got;
     OPU_TRY(source_read(s, dims, 4 * array->rank, &got));
     if (got < 4 * array->rank) {
@@ -179,7 +179,7 @@ static int read_shape(struct source *s, struct opu_array *array, size_t *count)
 
 static int parse(struct source *s, struct opu_context *context, struct opu_array *array)
 {
-    size_t count, got;
+    size_t count = 0, got = 0;
     OPU_TRY(read_prefix(s, &array->rank));
     OPU_TRY(read_shape(s, array, &count));
     size_t const header = PREFIX + 4 * array->rank;

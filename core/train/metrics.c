@@ -20,11 +20,10 @@ static void add(struct line *line, const char *format, ...) OPU_PRINTF(2, 3);
 
 static void add(struct line *line, const char *format, ...)
 {
-    bool const room = line->n < line->size;
+    size_t const used = line->n < line->size ? line->n : line->size;
     va_list args;
     va_start(args, format);
-    int const n = vsnprintf(room ? line->text + line->n : NULL, room ? line->size - line->n : 0,
-                            format, args);
+    int const n = vsnprintf(line->text + used, line->size - used, format, args);
     va_end(args);
     line->n += n > 0 ? (size_t)n : 0;
 }
