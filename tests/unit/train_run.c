@@ -32,11 +32,13 @@ static void every_method_learns_to_tell_the_classes(void **state)
         toy_set(config, "train.epochs", "12");
         struct opu_train_result result;
         result_of(config, &result);
-        /* An untrained network's loss is near ln 10 = 2.3, guessing is right one time in ten; a
-         * head on 16 random features gets part of the way. */
+        /*
+         * An untrained network's loss is near ln 10 = 2.3, guessing is right on 0.1 +- 0.04 of 60
+         * rows; a head on 16 random features gets part of the way.
+         */
         bool const shallow = strcmp(methods[i][0], "shallow") == 0;
-        if (result.test_loss > (shallow ? 2.2 : 1.5) ||
-            result.test_accuracy < (shallow ? 0.4 : 0.8)) {
+        if (result.test_loss > (shallow ? 2.2 : 1.6) ||
+            result.test_accuracy < (shallow ? 0.3 : 0.6)) {
             fail_msg("%s %s: loss %g, accuracy %g", methods[i][0], methods[i][1], result.test_loss,
                      result.test_accuracy);
         }
