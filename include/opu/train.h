@@ -44,7 +44,7 @@ OPU_NODISCARD OPU_API int opu_train_config_parse(struct opu_train_config *config
 /** How far a run is. */
 struct opu_train_progress {
     size_t size;
-    uint64_t epoch, epochs; /**< epoch counts from 1 */
+    uint64_t epoch, epochs; /**< epoch counts from 1; 0: the metrics before training */
     uint64_t step, steps;   /**< within the epoch; step == 0: the epoch's metrics have just been taken */
     double train_loss, train_accuracy; /**< running means of this epoch */
     double test_loss, test_accuracy;   /**< of the latest evaluation; NaN before the first */
