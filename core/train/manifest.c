@@ -22,6 +22,12 @@
 
 #define LINE_SIZE 512
 
+#ifdef __clang__
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
 static int threads(void)
 {
 #ifdef _OPENMP
@@ -61,7 +67,7 @@ static void put_build(json_t *root, bool *good)
     char cpu[LINE_SIZE];
     cpu_model(cpu);
     put(root, "opu", json_string(opu_version()), good);
-    put(root, "compiler", json_string(__VERSION__), good);
+    put(root, "compiler", json_string(COMPILER), good);
 #ifdef __GLIBC__
     put(root, "libc", json_string(gnu_get_libc_version()), good);
 #endif

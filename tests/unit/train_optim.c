@@ -11,7 +11,6 @@
 
 #include <float.h>
 #include <math.h>
-#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +18,33 @@
 #include "core/train/optim.h"
 #include "core/train/schedule.h"
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #define N 40001 /* more than two pieces, and no multiple of a vector */
 #define STEPS 20
 
 static struct opu_context *context;
 static float values[N], grads[N];
+
+static int max_threads(void)
+{
+#ifdef _OPENMP
+    return omp_get_max_threads();
+#else
+    return 1;
+#endif
+}
+
+static void set_threads(int n)
+{
+#ifdef _OPENMP
+    omp_set_num_threads(n);
+#else
+    (void)n;
+#endif
+}
 
 static struct opu_optim_settings settings(int kind)
 {
@@ -151,12 +172,12 @@ static void levels_and_threads_give_the_same_bits(void **state)
     struct opu_params const all = {values, grads, N};
     float *first = malloc(sizeof values);
     bool have = false;
-    int const threads = omp_get_max_threads();
+    int const threads = max_threads();
     for (int run = 0; run < 2 * OPU_ISA_COUNT; run++) {
         if (!opu_isa_usable((enum opu_isa)(run / 2))) {
             continue;
         }
-        omp_set_num_threads(1 + run % 2 * 2);
+        set_threads(1 + run % 2 * 2);
         struct opu_optim optim;
         assert_int_equal(opu_optim_init(&optim, context, &s, all), OPU_OK);
         optim.isa = (enum opu_isa)(run / 2);
@@ -173,7 +194,7 @@ static void levels_and_threads_give_the_same_bits(void **state)
         memcpy(first, values, sizeof values);
         have = true;
     }
-    omp_set_num_threads(threads);
+    set_threads(threads);
     free(first);
 }
 
