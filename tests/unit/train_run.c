@@ -196,6 +196,59 @@ static void a_step_allocates_nothing(void **state)
     }
 }
 
+static void *fail_alloc(void *user, size_t size, size_t alignment)
+{
+    struct counter *left = user;
+    size_t const n = atomic_load(&left->n);
+    if (n == 0) {
+        return NULL;
+    }
+    atomic_store(&left->n, n - 1);
+    return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+
+static void plain_free(void *user, void *memory)
+{
+    (void)user;
+    free(memory);
+}
+
+/* Creates a trainer with memory for n allocations. */
+static int create_with(size_t n, const char *method, const char *device)
+{
+    struct opu_context_options const options = {
+        .size = sizeof options,
+        .allocator = {.user = &counter, .alloc = fail_alloc, .free = plain_free}};
+    atomic_store(&counter.n, SIZE_MAX);
+    opu_context_destroy(context);
+    assert_int_equal(opu_context_create(&context, &options), OPU_OK);
+    struct opu_train_config *config = toy_config(method, device);
+    struct opu_trainer *trainer;
+    atomic_store(&counter.n, n);
+    int const status = opu_trainer_create(&trainer, context, config, NULL, false);
+    assert_int_equal(trainer != NULL, status == OPU_OK);
+    opu_trainer_destroy(trainer);
+    opu_train_config_destroy(config);
+    return status;
+}
+
+static void memory_that_runs_out_anywhere_is_told_and_given_back(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_METHODS; i++) {
+        int status = OPU_E_NO_MEMORY;
+        size_t n = 0;
+        for (; status != OPU_OK && n < 2000; n++) {
+            status = create_with(n, methods[i][0], methods[i][1]);
+            if (status != OPU_OK && status != OPU_E_NO_MEMORY) {
+                fail_msg("allocation %zu: %s: %s", n, opu_status_name(status), opu_error_message());
+            }
+        }
+        assert_int_equal(status, OPU_OK);
+        assert_true(n > 20);
+    }
+}
+
 struct seen {
     uint64_t calls, epochs;
     double loss;
@@ -307,6 +360,7 @@ int main(void)
         TOY_TEST_CASE(same_seed_gives_the_same_bytes_and_another_does_not),
         TOY_TEST_CASE(metrics_have_a_line_for_every_epoch),
         TOY_TEST_CASE(a_step_allocates_nothing),
+        TOY_TEST_CASE(memory_that_runs_out_anywhere_is_told_and_given_back),
         TOY_TEST_CASE(progress_is_told_for_every_step_and_epoch),
         TOY_TEST_CASE(a_number_that_is_none_ends_the_run_and_keeps_the_checkpoint),
         TOY_TEST_CASE(a_rate_too_large_is_told_as_such),
