@@ -104,7 +104,7 @@ static int unknown_command(const char *seen)
 {
     const char *names[64];
     size_t n = 0;
-    for (; cli_commands[n] != NULL && n < 64; n++) {
+    for (; n < 64 && cli_commands[n] != NULL; n++) {
         names[n] = cli_commands[n]->name;
     }
     const char *const near = cli_nearest(seen, names, n);
@@ -209,8 +209,7 @@ static int store(const struct cli_option *option, void *target, const char *valu
     void *const member = (char *)target + option->offset;
     switch (option->kind) {
     case CLI_FLAG:
-        *(bool *)member = true;
-        return OPU_OK;
+        return OPU_OK; /* has no value */
     case CLI_UINT:
         return store_uint(option, member, value);
     case CLI_DOUBLE:
@@ -261,7 +260,7 @@ static int parse_long(struct cli *cli, int argc, char **argv, int *at, void *opt
     size_t const length = equals != NULL ? (size_t)(equals - name) : strlen(name);
     void *target = options;
     const struct cli_option *option = NULL;
-    if (cli->command != NULL) {
+    if (cli->command != NULL && options != NULL) {
         option = find_in(cli->command->options, cli->command->n_options, name, length);
     }
     if (option == NULL) {
@@ -272,7 +271,8 @@ static int parse_long(struct cli *cli, int argc, char **argv, int *at, void *opt
         return unknown_option(cli->command, name, length);
     }
     if (option->kind == CLI_FLAG) {
-        return equals == NULL ? store(option, target, NULL)
+        *(bool *)(void *)((char *)target + option->offset) = true;
+        return equals == NULL ? OPU_OK
                               : opu_fail(OPU_E_INVALID, "--%s takes no value, saw '%s'",
                                          option->name, equals + 1);
     }
@@ -383,7 +383,7 @@ int cli_parse(struct cli *cli, int argc, char **argv, void **options, int *n_arg
         }
     }
     *n_arguments = n;
-    if (cli->command == NULL || cli->help) {
+    if (cli->command == NULL || *options == NULL || cli->help) {
         return OPU_OK;
     }
     return check_complete(cli->command, *options, n, argv);

@@ -41,8 +41,8 @@ static int on_progress(void *user, const struct opu_train_progress *progress)
                                        (double)progress->epochs
                                  : 0.0;
         cli_progress_draw(&training->progress, share,
-                          "epoch %" PRIu64 "/%" PRIu64 " step %" PRIu64 "/%" PRIu64
-                          " loss %.4f acc %.2f %%  %.0f rows/s  %s left",
+                          "epoch %" PRIu64 "/%" PRIu64 " %" PRIu64 "/%" PRIu64
+                          " loss %.3f acc %.1f%% %.0f rows/s %s left",
                           progress->epoch, progress->epochs, progress->step, progress->steps,
                           progress->train_loss, 100.0 * progress->train_accuracy,
                           progress->rows_per_second, left);

@@ -38,18 +38,18 @@ void html_bytes(struct html *html, const char *bytes, size_t n)
 
 void html_add(struct html *html, const char *format, ...)
 {
-    va_list arguments;
+    va_list arguments, again;
     va_start(arguments, format);
+    va_copy(again, arguments);
     int const n = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
-    if (n < 0 || !reserve(html, (size_t)n + 1)) {
+    if (n >= 0 && reserve(html, (size_t)n + 1)) {
+        vsnprintf(html->text + html->n, (size_t)n + 1, format, again);
+        html->n += (size_t)n;
+    } else {
         html->failed = true;
-        return;
     }
-    va_start(arguments, format);
-    vsnprintf(html->text + html->n, (size_t)n + 1, format, arguments);
-    va_end(arguments);
-    html->n += (size_t)n;
+    va_end(again);
 }
 
 void html_escape(struct html *html, const char *text)

@@ -173,7 +173,7 @@ int picture_take(struct picture *picture, struct opu_context *context, const cha
         picture->n_inputs = shot.n_inputs;
         shot.bits = caps->default_bits;
         random_pattern(shot.pattern, sizeof shot.pattern);
-        shot.counts = malloc(PIXELS * sizeof *shot.counts);
+        shot.counts = calloc(PIXELS, sizeof *shot.counts);
         status = shot.counts == NULL
                      ? opu_fail(OPU_E_NO_MEMORY, "no memory for %d pixels", (int)PIXELS)
                      : expose(&shot, picture);

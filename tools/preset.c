@@ -19,7 +19,7 @@ int preset_unknown(const char *name)
 {
     const char *names[64], *near;
     size_t n = 0;
-    for (; presets[n].name != NULL && n < 64; n++) {
+    for (; n < 64 && presets[n].name != NULL; n++) {
         names[n] = presets[n].name;
     }
     near = cli_nearest(name, names, n);

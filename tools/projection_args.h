@@ -10,6 +10,7 @@ struct projection_args {
     struct cli_uint bits, seed;
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type and a member's name can't stand in parentheses */
 /* Rows for a table of options whose struct `type` has a struct projection_args `member`. */
 #define PROJECTION_ARGS_ROWS(type, member) \
     {.name = "encode", \
@@ -39,6 +40,8 @@ struct projection_args {
         .name = "seed", .kind = CLI_UINT, .offset = offsetof(type, member.seed), .value = "N", \
         .help = "of stochastic rounding; the matrix's own seed stands in the URI" \
     }
+
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* What opu_projection_create() wants, from the options given. */
 struct opu_projection_options projection_args_options(const struct projection_args *args,

@@ -192,7 +192,8 @@ void cli_progress_begin(const struct cli *cli, struct cli_progress *progress)
 
 void cli_progress_draw(struct cli_progress *progress, double share, const char *format, ...)
 {
-    enum { BAR = 24, LINE = 256 };
+    enum { LONG = 24, SHORT = 8, LINE = 256 };
+    int const bar = progress->width >= 110 ? LONG : SHORT;
     char line[LINE];
     double const now = cli_seconds();
     if (!progress->shown || (progress->last_s >= 0.0 && now - progress->last_s < 0.1)) {
@@ -200,9 +201,9 @@ void cli_progress_draw(struct cli_progress *progress, double share, const char *
     }
     progress->last_s = now;
     share = share < 0.0 || isnan(share) ? 0.0 : (share > 1.0 ? 1.0 : share);
-    int const full = (int)(share * BAR);
-    int n = snprintf(line, LINE, "[%.*s%.*s] %3.0f %%  ", full, "########################",
-                     BAR - full, "------------------------", 100.0 * share);
+    int const full = (int)(share * bar);
+    int n = snprintf(line, LINE, "[%.*s%.*s] %3.0f%%  ", full, "########################",
+                     bar - full, "------------------------", 100.0 * share);
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(line + n, LINE - (size_t)n, format, arguments);
