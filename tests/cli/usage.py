@@ -6,7 +6,7 @@ import subprocess
 
 from command import main
 
-COMMANDS = ("devices", "info", "project", "check", "train", "report")
+COMMANDS = ("devices", "info", "project", "check", "train", "report", "bench")
 
 # Words; exit code; stdout; stderr.
 CASES = (
