@@ -6,12 +6,12 @@
 #include <opu/status.h>
 
 /* Hands a failure of EXPR up to the caller; the sentence is already in place. */
-#define OPU_TRY(expr)                                                                              \
-    do {                                                                                           \
-        int const try_status_ = (expr);                                                            \
-        if (try_status_ < 0) {                                                                     \
-            return try_status_;                                                                    \
-        }                                                                                          \
+#define OPU_TRY(expr) \
+    do { \
+        int const try_status_ = (expr); \
+        if (try_status_ < 0) { \
+            return try_status_; \
+        } \
     } while (0)
 
 /* *out = a * b or a + b; false where it would overflow. */

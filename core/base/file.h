@@ -6,8 +6,9 @@
 #include <opu/context.h>
 
 /*
- * Reads a file of at most `limit` bytes; (*bytes)[*n] is 0. The caller frees with opu_context_free().
- * OPU_E_NOT_FOUND, OPU_E_IO, OPU_E_FORMAT (larger than the limit), OPU_E_NO_MEMORY.
+ * Reads a file of at most `limit` bytes; (*bytes)[*n] is 0. The caller frees with
+ * opu_context_free(). OPU_E_NOT_FOUND, OPU_E_IO, OPU_E_FORMAT (larger than the limit),
+ * OPU_E_NO_MEMORY.
  */
 OPU_NODISCARD int opu_file_read(struct opu_context *context, const char *path, size_t limit,
                                 uint8_t **bytes, size_t *n);
@@ -17,7 +18,8 @@ struct opu_slice {
     size_t n;
 };
 
-/* Writes the slices one after the other to path.tmp, syncs it, renames it to path. OPU_E_IO says why. */
+/* Writes the slices one after the other to path.tmp, syncs it, renames it to path. OPU_E_IO says
+ * why. */
 OPU_NODISCARD int opu_file_write(const char *path, const struct opu_slice *slices, size_t n_slices);
 
 /* Makes a directory and its parents; an existing one is fine. */

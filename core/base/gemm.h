@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Dense products, the only place that calls BLAS. Row-major throughout. Shapes are checked by the planner. */
+/* Dense products, the only place that calls BLAS. Row-major throughout. Shapes are checked by the
+ * planner. */
 #ifndef OPU_CORE_GEMM_H
 #define OPU_CORE_GEMM_H
 

@@ -12,13 +12,15 @@ void opu_options_default(const struct opu_option *table, size_t n, void *target)
 const struct opu_option *opu_option_find(const struct opu_option *table, size_t n, const char *key);
 
 /*
- * Sets one member from text. `where` names the thing in messages ("sim:", "training configuration").
- * OPU_E_NOT_FOUND for an unknown key (the sentence offers the nearest keys), OPU_E_INVALID for a bad value.
+ * Sets one member from text. `where` names the thing in messages ("sim:", "training
+ * configuration"). OPU_E_NOT_FOUND for an unknown key (the sentence offers the nearest keys),
+ * OPU_E_INVALID for a bad value.
  */
 OPU_NODISCARD int opu_option_set(const struct opu_option *table, size_t n, void *target,
                                  const char *where, const char *key, const char *value);
 
-/* The member as text that opu_option_set() reads back to the same value. OPU_E_INVALID: size too small. */
+/* The member as text that opu_option_set() reads back to the same value. OPU_E_INVALID: size too
+ * small. */
 OPU_NODISCARD int opu_option_format(const struct opu_option *option, const void *target, char *text,
                                     size_t size);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a draw is a pure
- * function of (seed, stream, counter), so draws are the same bits for any thread count, tile and order.
+ * Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): a draw is
+ * a pure function of (seed, stream, counter), so draws are the same bits for any thread count, tile
+ * and order.
  */
 #ifndef OPU_CORE_RNG_H
 #define OPU_CORE_RNG_H
@@ -10,12 +11,12 @@
 
 /* Who draws. Values are part of every reproducible result: append only. */
 enum opu_stream {
-    OPU_STREAM_MATRIX = 1,   /* entries of a transmission or feedback matrix */
-    OPU_STREAM_DRIFT = 2,    /* drift of a matrix */
-    OPU_STREAM_CAMERA = 3,   /* shot and read noise */
-    OPU_STREAM_ENCODE = 4,   /* stochastic rounding */
-    OPU_STREAM_INIT = 5,     /* initial weights */
-    OPU_STREAM_SHUFFLE = 6,  /* order of the training rows */
+    OPU_STREAM_MATRIX = 1,  /* entries of a transmission or feedback matrix */
+    OPU_STREAM_DRIFT = 2,   /* drift of a matrix */
+    OPU_STREAM_CAMERA = 3,  /* shot and read noise */
+    OPU_STREAM_ENCODE = 4,  /* stochastic rounding */
+    OPU_STREAM_INIT = 5,    /* initial weights */
+    OPU_STREAM_SHUFFLE = 6, /* order of the training rows */
     OPU_STREAM_DROPOUT = 7,
     OPU_STREAM_CALIBRATE = 8, /* calibration patterns */
     OPU_STREAM_LASER = 9,
@@ -26,10 +27,12 @@ struct opu_philox4 {
     uint32_t v[4];
 };
 
-/* One block of four words. Counter words: (a, low b, high b, stream); key: (low seed, high seed). */
+/* One block of four words. Counter words: (a, low b, high b, stream); key: (low seed, high seed).
+ */
 struct opu_philox4 opu_philox(uint64_t seed, uint32_t stream, uint32_t a, uint64_t b);
 
-/* Uniform in (0, 1): (u + 0.5) / 2^32 in double; as float an odd multiple of 2^-24. Never 0, never 1. */
+/* Uniform in (0, 1): (u + 0.5) / 2^32 in double; as float an odd multiple of 2^-24. Never 0,
+ * never 1. */
 double opu_uniform(uint32_t u);
 float opu_uniformf(uint32_t u);
 

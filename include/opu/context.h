@@ -42,7 +42,7 @@ struct opu_allocator {
 };
 
 struct opu_context_options {
-    size_t size; /**< sizeof(struct opu_context_options) */
+    size_t size;                    /**< sizeof(struct opu_context_options) */
     struct opu_allocator allocator; /**< alloc NULL: aligned_alloc and free */
     struct opu_log_sink log;
     int threads; /**< OpenMP threads of the calling thread's regions; 0: as OpenMP decides */
@@ -58,7 +58,8 @@ OPU_NODISCARD OPU_API int opu_context_create(struct opu_context **out,
 /** Frees the context; everything created with it must be gone. NULL is fine. */
 OPU_API void opu_context_destroy(struct opu_context *context);
 
-/** One line about this build: version, BLAS, FFT, vector level of this processor, licence of the binary. */
+/** One line about this build: version, BLAS, FFT, vector level of this processor, licence of the
+ * binary. */
 OPU_API const char *opu_version(void);
 
 #ifdef __cplusplus

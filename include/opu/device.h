@@ -3,8 +3,9 @@
  * @file device.h
  * @brief A device, chosen by a URI: what it can do, its frames, its clock, its identity.
  *
- * Most programs need only opu_device_open() and the projections of projection.h. The frame calls here are
- * the boundary itself - binary frames in, camera counts out - for tests, pictures and calibration tools.
+ * Most programs need only opu_device_open() and the projections of projection.h. The frame calls
+ * here are the boundary itself - binary frames in, camera counts out - for tests, pictures and
+ * calibration tools.
  *
  * A device belongs to one thread at a time.
  */
@@ -22,40 +23,42 @@ struct opu_device;
 
 /** What a device is able to do. */
 enum opu_capability {
-    OPU_CAP_FRAMES = 1 << 0,           /**< binary frames in, camera counts out */
-    OPU_CAP_FLOATS = 1 << 1,           /**< float rows in, float rows out: a computed operator, no optics */
-    OPU_CAP_REFERENCE = 1 << 2,        /**< has a reference arm whose phase can be stepped and that can be blocked */
-    OPU_CAP_REFERENCE_LEVELS = 1 << 3, /**< the arm's amplitude can be set between 0 and 1 per frame */
-    OPU_CAP_REGION = 1 << 4,           /**< can read a region of the camera as a picture */
-    OPU_CAP_FIELD = 1 << 5,            /**< can tell the noise-free field (simulators): opu_device_field() */
-    OPU_CAP_DRIFT = 1 << 6             /**< its matrix moves with device time */
+    OPU_CAP_FRAMES = 1 << 0, /**< binary frames in, camera counts out */
+    OPU_CAP_FLOATS = 1 << 1, /**< float rows in, float rows out: a computed operator, no optics */
+    OPU_CAP_REFERENCE =
+        1 << 2, /**< has a reference arm whose phase can be stepped and that can be blocked */
+    OPU_CAP_REFERENCE_LEVELS =
+        1 << 3,              /**< the arm's amplitude can be set between 0 and 1 per frame */
+    OPU_CAP_REGION = 1 << 4, /**< can read a region of the camera as a picture */
+    OPU_CAP_FIELD = 1 << 5,  /**< can tell the noise-free field (simulators): opu_device_field() */
+    OPU_CAP_DRIFT = 1 << 6   /**< its matrix moves with device time */
 };
 
 /** Fixed facts about an open device. Numbers that the device can't tell are 0. */
 struct opu_caps {
     size_t size;
-    uint32_t flags;            /**< enum opu_capability, or-ed */
-    uint32_t adc_bits;         /**< bit k set: k-bit counts can be had, 8 <= k <= 16 */
-    uint32_t default_bits;     /**< used where a set-up asks for 0 */
-    size_t max_inputs;         /**< macro-pixels, or columns of float rows */
-    size_t max_pixels;         /**< camera pixels, or columns of float outputs */
-    size_t max_frames;         /**< frames in one submit */
+    uint32_t flags;        /**< enum opu_capability, or-ed */
+    uint32_t adc_bits;     /**< bit k set: k-bit counts can be had, 8 <= k <= 16 */
+    uint32_t default_bits; /**< used where a set-up asks for 0 */
+    size_t max_inputs;     /**< macro-pixels, or columns of float rows */
+    size_t max_pixels;     /**< camera pixels, or columns of float outputs */
+    size_t max_frames;     /**< frames in one submit */
     size_t max_exposures, max_references;
     double min_exposure_us, max_exposure_us;
     double frame_rate_hz;      /**< frames a second; what the optical time is reckoned with */
     double upload_bytes_per_s; /**< 0: uploads hide behind the frames */
     double power_w;            /**< of the whole device while it runs */
     /**
-     * Mean share of the full scale (2^bits - 1 counts) that one mirror adds per microsecond with the reference
-     * blocked, averaged over the matrix's ensemble; 0: unknown, calibration measures it. It is the light of
-     * the step from off to on: where mirrors that are off leak the amplitude eps, (1 - eps)^2 of what one
-     * mirror alone sends.
+     * Mean share of the full scale (2^bits - 1 counts) that one mirror adds per microsecond with
+     * the reference blocked, averaged over the matrix's ensemble; 0: unknown, calibration measures
+     * it. It is the light of the step from off to on: where mirrors that are off leak the amplitude
+     * eps, (1 - eps)^2 of what one mirror alone sends.
      */
     double signal_per_us;
-    double reference_per_us;   /**< the same for the whole reference arm at amplitude 1; 0: unknown */
-    double full_well_e;        /**< photo-electrons at full scale; 0: unknown */
-    double read_noise_e;       /**< rms; 0: unknown or none */
-    bool shot_noise;           /**< counts carry photon noise */
+    double reference_per_us; /**< the same for the whole reference arm at amplitude 1; 0: unknown */
+    double full_well_e;      /**< photo-electrons at full scale; 0: unknown */
+    double read_noise_e;     /**< rms; 0: unknown or none */
+    bool shot_noise;         /**< counts carry photon noise */
 };
 
 enum opu_output_kind {
@@ -83,7 +86,7 @@ struct opu_frame_setup {
     enum opu_output_kind output_kind;
     size_t n_pixels; /**< OPU_OUTPUT_PIXELS: how many; OPU_OUTPUT_REGION: 0 or width * height */
     struct opu_region region;
-    uint32_t bits;   /**< of a count; 0: the device's default */
+    uint32_t bits; /**< of a count; 0: the device's default */
     size_t n_exposures;
     const double *exposures_us;
     size_t n_references; /**< 0: the arm stays blocked */
@@ -94,40 +97,43 @@ struct opu_frame_setup {
 enum opu_frame_status { OPU_FRAME_OK = 0, OPU_FRAME_LOST = 1, OPU_FRAME_FAULT = 2 };
 
 /**
- * A batch of frames and room for what comes back. All arrays belong to the caller and stay untouched by him
- * until opu_device_wait() has returned. Noise and drift are keyed by the frame number and device time is
- * frame number / frame rate, so that a repeated batch returns the same counts.
+ * A batch of frames and room for what comes back. All arrays belong to the caller and stay
+ * untouched by him until opu_device_wait() has returned. Noise and drift are keyed by the frame
+ * number and device time is frame number / frame rate, so that a repeated batch returns the same
+ * counts.
  */
 struct opu_frame_batch {
     size_t size;
     size_t n_frames;
-    const uint8_t *bits;       /**< [n_frames][(n_inputs + 7) / 8]; input i is bit i % 8 of byte i / 8 */
-    const uint16_t *reference; /**< [n_frames] index into the table; NULL: 0, or blocked without a table */
-    const uint16_t *exposure;  /**< [n_frames] index into the table; NULL: 0 */
-    const uint64_t *number;    /**< [n_frames] frame numbers, ascending */
-    void *counts;              /**< [n_frames][n_pixels] uint8_t for bits = 8, else uint16_t */
-    double *time_s;            /**< [n_frames] device time, or NULL */
-    uint32_t *saturated;       /**< [n_frames] pixels at full scale, or NULL */
-    int32_t *status;           /**< [n_frames] enum opu_frame_status, or NULL */
+    const uint8_t *bits; /**< [n_frames][(n_inputs + 7) / 8]; input i is bit i % 8 of byte i / 8 */
+    const uint16_t
+        *reference; /**< [n_frames] index into the table; NULL: 0, or blocked without a table */
+    const uint16_t *exposure; /**< [n_frames] index into the table; NULL: 0 */
+    const uint64_t *number;   /**< [n_frames] frame numbers, ascending */
+    void *counts;             /**< [n_frames][n_pixels] uint8_t for bits = 8, else uint16_t */
+    double *time_s;           /**< [n_frames] device time, or NULL */
+    uint32_t *saturated;      /**< [n_frames] pixels at full scale, or NULL */
+    int32_t *status;          /**< [n_frames] enum opu_frame_status, or NULL */
 };
 
 /** What a device has done since it was opened, and what the hardware would have taken for it. */
 struct opu_device_stats {
     size_t size;
     uint64_t frames, retries;
-    uint64_t rows;             /**< rows projected, zero rows included */
+    uint64_t rows; /**< rows projected, zero rows included */
     uint64_t bytes_up, bytes_down;
     uint64_t pixels, saturated; /**< read, and of these at full scale */
-    double optical_s;          /**< frames / frame rate + upload time */
-    double optical_j;          /**< optical_s times the device's power */
+    double optical_s;           /**< frames / frame rate + upload time */
+    double optical_j;           /**< optical_s times the device's power */
 };
 
 /**
- * Opens the device named by @p uri: "scheme:key=value,key=value", such as "sim:seed=7,bits=10", "exact:",
- * "exact:of=sim:seed=7", "null:". Options for the projection (encode, readout, ...) may stand in the URI
- * too; they become the defaults of opu_projection_create(). On failure *out is NULL.
- * @return OPU_OK, OPU_E_INVALID (malformed, unknown option, value out of range), OPU_E_NOT_FOUND (no such
- *         scheme or device), OPU_E_BUSY, OPU_E_NO_MEMORY, OPU_E_DEVICE
+ * Opens the device named by @p uri: "scheme:key=value,key=value", such as "sim:seed=7,bits=10",
+ * "exact:", "exact:of=sim:seed=7", "null:". Options for the projection (encode, readout, ...) may
+ * stand in the URI too; they become the defaults of opu_projection_create(). On failure *out is
+ * NULL.
+ * @return OPU_OK, OPU_E_INVALID (malformed, unknown option, value out of range), OPU_E_NOT_FOUND
+ * (no such scheme or device), OPU_E_BUSY, OPU_E_NO_MEMORY, OPU_E_DEVICE
  */
 OPU_NODISCARD OPU_API int opu_device_open(struct opu_device **out, struct opu_context *context,
                                           const char *uri);
@@ -142,8 +148,9 @@ OPU_API const char *opu_device_uri(const struct opu_device *device);
 OPU_API const struct opu_caps *opu_device_caps(const struct opu_device *device);
 
 /**
- * What fixes the matrix, as a short line such as "sim:gaussian:91c0d1f2a7b3e485": for computed devices a hash
- * of the parameters that move an entry, for hardware its serial and layout. Borrowed until opu_device_close().
+ * What fixes the matrix, as a short line such as "sim:gaussian:91c0d1f2a7b3e485": for computed
+ * devices a hash of the parameters that move an entry, for hardware its serial and layout. Borrowed
+ * until opu_device_close().
  */
 OPU_API const char *opu_device_identity(const struct opu_device *device);
 
@@ -158,17 +165,18 @@ OPU_API void opu_device_clock_set(struct opu_device *device, uint64_t frame_numb
 
 /**
  * Sets up inputs, outputs and tables for the frame calls; replaces the previous set-up.
- * @return OPU_OK, OPU_E_INVALID (the message names the limit), OPU_E_UNSUPPORTED (a device of floats),
- *         OPU_E_NO_MEMORY, OPU_E_DEVICE
+ * @return OPU_OK, OPU_E_INVALID (the message names the limit), OPU_E_UNSUPPORTED (a device of
+ * floats), OPU_E_NO_MEMORY, OPU_E_DEVICE
  */
 OPU_NODISCARD OPU_API int opu_device_configure(struct opu_device *device,
                                                const struct opu_frame_setup *setup);
 
 /**
- * Starts a batch; *job names it. @return OPU_OK, OPU_E_INVALID, OPU_E_UNSUPPORTED, OPU_E_DEVICE, OPU_E_BUSY
+ * Starts a batch; *job names it. @return OPU_OK, OPU_E_INVALID, OPU_E_UNSUPPORTED, OPU_E_DEVICE,
+ * OPU_E_BUSY
  */
-OPU_NODISCARD OPU_API int opu_device_submit(struct opu_device *device, struct opu_frame_batch *batch,
-                                            uint64_t *job);
+OPU_NODISCARD OPU_API int opu_device_submit(struct opu_device *device,
+                                            struct opu_frame_batch *batch, uint64_t *job);
 
 /**
  * Waits until the batch is done. timeout_ms < 0: as long as it takes.
@@ -176,18 +184,19 @@ OPU_NODISCARD OPU_API int opu_device_submit(struct opu_device *device, struct op
  */
 OPU_NODISCARD OPU_API int opu_device_wait(struct opu_device *device, uint64_t job, int timeout_ms);
 
-/** Cancels a batch that is under way; it must still be waited for. @return OPU_OK, OPU_E_NOT_FOUND */
+/** Cancels a batch that is under way; it must still be waited for. @return OPU_OK, OPU_E_NOT_FOUND
+ */
 OPU_API int opu_device_cancel(struct opu_device *device, uint64_t job);
 
 /**
- * The noise-free complex field at the configured pixels, without reference, in units in which E|H_ij|^2 = 1,
- * at device time 0; DMD leakage is left out. For oracles and tests.
+ * The noise-free complex field at the configured pixels, without reference, in units in which
+ * E|H_ij|^2 = 1, at device time 0; DMD leakage is left out. For oracles and tests.
  * @param inputs [rows][n_inputs] float weights
  * @param field [rows][n_pixels][2] real and imaginary part
  * @return OPU_OK, OPU_E_UNSUPPORTED (no OPU_CAP_FIELD), OPU_E_INVALID (not configured)
  */
-OPU_NODISCARD OPU_API int opu_device_field(struct opu_device *device, const float *inputs, size_t rows,
-                                           float *field);
+OPU_NODISCARD OPU_API int opu_device_field(struct opu_device *device, const float *inputs,
+                                           size_t rows, float *field);
 
 /** One backend this library knows. */
 struct opu_backend_info {

@@ -32,8 +32,8 @@ OPU_API size_t opu_array_count(const struct opu_array *array);
 
 /**
  * Reads a file. On failure array->data is NULL.
- * @return OPU_OK, OPU_E_NOT_FOUND, OPU_E_IO, OPU_E_FORMAT (the message says what was seen and wanted),
- *         OPU_E_NO_MEMORY
+ * @return OPU_OK, OPU_E_NOT_FOUND, OPU_E_IO, OPU_E_FORMAT (the message says what was seen and
+ * wanted), OPU_E_NO_MEMORY
  */
 OPU_NODISCARD OPU_API int opu_npy_read(struct opu_context *context, struct opu_array *array,
                                        const char *path);
@@ -42,7 +42,8 @@ OPU_NODISCARD OPU_API int opu_npy_read(struct opu_context *context, struct opu_a
 OPU_NODISCARD OPU_API int opu_npy_parse(struct opu_context *context, struct opu_array *array,
                                         const void *bytes, size_t n);
 
-/** Writes a file under another name first, then renames it: a failure leaves an older file as it was. */
+/** Writes a file under another name first, then renames it: a failure leaves an older file as it
+ * was. */
 OPU_NODISCARD OPU_API int opu_npy_write(const char *path, const struct opu_array *array);
 
 OPU_API void opu_array_free(struct opu_context *context, struct opu_array *array);

@@ -3,9 +3,9 @@
  * @file projection.h
  * @brief y = B x through a device: encode, frames, read-out, scale.
  *
- * A projection is planned once (opu_projection_create: all checks, allocation and calibration) and run many
- * times. It is the same on every device. B's entries have the variance asked for; row i of B does not depend
- * on how many outputs were asked for.
+ * A projection is planned once (opu_projection_create: all checks, allocation and calibration) and
+ * run many times. It is the same on every device. B's entries have the variance asked for; row i of
+ * B does not depend on how many outputs were asked for.
  *
  * A projection belongs to its device's thread.
  */
@@ -27,31 +27,35 @@ struct opu_projection_options {
     size_t max_rows; /**< most rows of one call; default 1024 */
     /**
      * How floats become binary frames: "float" (devices of floats only, their default), "binary",
-     * "ternary" (frames' default), "ternary:0.5" (threshold as a share of the row's largest magnitude),
-     * "ternary:stochastic" (unbiased), "bitplanes:k" (sign and k magnitude planes, 1 <= k <= 16).
+     * "ternary" (frames' default), "ternary:0.5" (threshold as a share of the row's largest
+     * magnitude), "ternary:stochastic" (unbiased), "bitplanes:k" (sign and k magnitude planes, 1 <=
+     * k <= 16).
      */
     const char *encode;
     /**
-     * How counts become outputs: "intensity" |Hx|^2, "anchor" (linear, no reference arm), "phase4" (linear,
-     * four reference phases, both quadratures are outputs: pixel k gives outputs 2k and 2k + 1). Default:
-     * phase4 where the device has a reference arm, else anchor. "float" for devices of floats.
+     * How counts become outputs: "intensity" |Hx|^2, "anchor" (linear, no reference arm), "phase4"
+     * (linear, four reference phases, both quadratures are outputs: pixel k gives outputs 2k and 2k
+     * + 1). Default: phase4 where the device has a reference arm, else anchor. "float" for devices
+     * of floats.
      */
     const char *readout;
-    int rescale;      /**< give the row's norm back after encoding: 1 yes, -1 no, 0 default (yes) */
-    double variance;  /**< of B's entries; default 1 */
-    uint64_t seed;    /**< of stochastic rounding */
-    uint32_t bits;    /**< of the camera's counts; default: the device's */
-    double saturation; /**< largest share of saturated pixels that exposure calibration allows; default 1e-6 */
+    int rescale;     /**< give the row's norm back after encoding: 1 yes, -1 no, 0 default (yes) */
+    double variance; /**< of B's entries; default 1 */
+    uint64_t seed;   /**< of stochastic rounding */
+    uint32_t bits;   /**< of the camera's counts; default: the device's */
+    double saturation; /**< largest share of saturated pixels that exposure calibration allows;
+                          default 1e-6 */
 };
 
 /**
- * Plans a projection and calibrates the device for it (exposures by number of mirrors on, reference or anchor
- * amplitude). Only one projection of a frame device is live at a time; creating another one takes the device
- * over and the older one then fails with OPU_E_BUSY.
- * @return OPU_OK, OPU_E_INVALID, OPU_E_UNSUPPORTED (this device can't do that read-out), OPU_E_NO_MEMORY,
- *         OPU_E_DEVICE
+ * Plans a projection and calibrates the device for it (exposures by number of mirrors on, reference
+ * or anchor amplitude). Only one projection of a frame device is live at a time; creating another
+ * one takes the device over and the older one then fails with OPU_E_BUSY.
+ * @return OPU_OK, OPU_E_INVALID, OPU_E_UNSUPPORTED (this device can't do that read-out),
+ * OPU_E_NO_MEMORY, OPU_E_DEVICE
  */
-OPU_NODISCARD OPU_API int opu_projection_create(struct opu_projection **out, struct opu_device *device,
+OPU_NODISCARD OPU_API int opu_projection_create(struct opu_projection **out,
+                                                struct opu_device *device,
                                                 const struct opu_projection_options *options);
 
 /** NULL is fine. */
@@ -63,51 +67,54 @@ OPU_API void opu_projection_destroy(struct opu_projection *projection);
  * @param out [rows][n_out], rows out_stride elements apart
  * @return OPU_OK, OPU_E_INVALID, OPU_E_NUMERIC, OPU_E_DEVICE, OPU_E_TIMEOUT, OPU_E_GONE
  */
-OPU_NODISCARD OPU_API int opu_project(struct opu_projection *projection, const float *in, size_t in_stride,
-                                      size_t rows, float *out, size_t out_stride);
+OPU_NODISCARD OPU_API int opu_project(struct opu_projection *projection, const float *in,
+                                      size_t in_stride, size_t rows, float *out, size_t out_stride);
 
 /**
- * The same in two halves: the light travels between them. @p in is read before submit returns; @p out is
- * written by wait. One call may be under way at a time.
+ * The same in two halves: the light travels between them. @p in is read before submit returns; @p
+ * out is written by wait. One call may be under way at a time.
  */
 OPU_NODISCARD OPU_API int opu_project_submit(struct opu_projection *projection, const float *in,
                                              size_t in_stride, size_t rows);
-OPU_NODISCARD OPU_API int opu_project_wait(struct opu_projection *projection, float *out, size_t out_stride);
+OPU_NODISCARD OPU_API int opu_project_wait(struct opu_projection *projection, float *out,
+                                           size_t out_stride);
 
 /** Camera frames that a row costs at most (encoding times read-out); 0 on devices of floats. */
 OPU_API size_t opu_projection_frames_per_row(const struct opu_projection *projection);
 
-/** One line: "ternary:0.5, phase4, 8 bits, exposures 12.1-108 us, row norm given back". Borrowed. */
+/** One line: "ternary:0.5, phase4, 8 bits, exposures 12.1-108 us, row norm given back". Borrowed.
+ */
 OPU_API const char *opu_projection_describe(const struct opu_projection *projection);
 
 /**
- * What fixes this projection's B: the device's identity, the read-out and its shape. Kept in checkpoints.
- * Borrowed.
+ * What fixes this projection's B: the device's identity, the read-out and its shape. Kept in
+ * checkpoints. Borrowed.
  */
 OPU_API const char *opu_projection_identity(const struct opu_projection *projection);
 
 /**
- * Calibration as bytes, for checkpoints: restoring it (after opu_device_clock_set()) makes a resumed run give
- * the same bits. opu_projection_state_size() bytes.
+ * Calibration as bytes, for checkpoints: restoring it (after opu_device_clock_set()) makes a
+ * resumed run give the same bits. opu_projection_state_size() bytes.
  * @return OPU_OK, OPU_E_MISMATCH (bytes of another set-up)
  */
 OPU_API size_t opu_projection_state_size(const struct opu_projection *projection);
 OPU_API void opu_projection_state_get(const struct opu_projection *projection, void *bytes);
-OPU_NODISCARD OPU_API int opu_projection_state_set(struct opu_projection *projection, const void *bytes,
-                                                   size_t size);
+OPU_NODISCARD OPU_API int opu_projection_state_set(struct opu_projection *projection,
+                                                   const void *bytes, size_t size);
 
 /** What calibration found. */
 struct opu_calibration {
     size_t size;
     uint32_t bits;
-    size_t n_classes;        /**< exposure classes: class c is for up to 2^c mirrors on */
+    size_t n_classes; /**< exposure classes: class c is for up to 2^c mirrors on */
     double exposure_min_us, exposure_max_us;
     double signal_per_us;    /**< mean counts a mirror and microsecond */
     double reference_counts; /**< mean counts of the reference (or anchor) alone, largest class */
     double signal_counts;    /**< mean counts of a full class's signal alone */
     double saturated_share;  /**< seen while calibrating */
 };
-OPU_API int opu_projection_calibration(const struct opu_projection *projection, struct opu_calibration *out);
+OPU_API int opu_projection_calibration(const struct opu_projection *projection,
+                                       struct opu_calibration *out);
 
 #ifdef __cplusplus
 }

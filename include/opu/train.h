@@ -3,8 +3,9 @@
  * @file train.h
  * @brief Train a network by back-propagation, Direct Feedback Alignment or as a shallow control.
  *
- * A configuration is a set of key = value pairs (opu_train_options() lists them); a trainer runs it and keeps
- * a run folder: config.ini, manifest.json, metrics.jsonl, timing.jsonl, checkpoint.safetensors.
+ * A configuration is a set of key = value pairs (opu_train_options() lists them); a trainer runs it
+ * and keeps a run folder: config.ini, manifest.json, metrics.jsonl, timing.jsonl,
+ * checkpoint.safetensors.
  */
 #ifndef OPU_TRAIN_H
 #define OPU_TRAIN_H
@@ -32,10 +33,11 @@ OPU_NODISCARD OPU_API int opu_train_config_set(struct opu_train_config *config, 
                                                const char *value);
 
 /** Writes a key's value as text. @return OPU_OK, OPU_E_NOT_FOUND, OPU_E_INVALID (n too small) */
-OPU_NODISCARD OPU_API int opu_train_config_get(const struct opu_train_config *config, const char *key,
-                                               char *text, size_t n);
+OPU_NODISCARD OPU_API int opu_train_config_get(const struct opu_train_config *config,
+                                               const char *key, char *text, size_t n);
 
-/** Reads an .ini file on top of what is set. Comments start with ; or #. @return also OPU_E_FORMAT, _IO */
+/** Reads an .ini file on top of what is set. Comments start with ; or #. @return also OPU_E_FORMAT,
+ * _IO */
 OPU_NODISCARD OPU_API int opu_train_config_read(struct opu_train_config *config, const char *path);
 
 /** The same from memory: the border that is fuzzed. */
@@ -45,14 +47,16 @@ OPU_NODISCARD OPU_API int opu_train_config_parse(struct opu_train_config *config
 struct opu_train_progress {
     size_t size;
     uint64_t epoch, epochs; /**< epoch counts from 1; 0: the metrics before training */
-    uint64_t step, steps;   /**< within the epoch; step == 0: the epoch's metrics have just been taken */
+    uint64_t step,
+        steps; /**< within the epoch; step == 0: the epoch's metrics have just been taken */
     double train_loss, train_accuracy; /**< running means of this epoch */
     double test_loss, test_accuracy;   /**< of the latest evaluation; NaN before the first */
     double rows_per_second;
     double seconds_left;
 };
 
-/** Called after every step; a non-zero return stops the run after a checkpoint (OPU_E_CANCELLED). */
+/** Called after every step; a non-zero return stops the run after a checkpoint (OPU_E_CANCELLED).
+ */
 typedef int (*opu_train_progress_fn)(void *user, const struct opu_train_progress *progress);
 
 /**
@@ -63,16 +67,19 @@ typedef int (*opu_train_progress_fn)(void *user, const struct opu_train_progress
  *         OPU_E_MATRIX_CHANGED, OPU_E_MISMATCH, OPU_E_NO_MEMORY, ...
  */
 OPU_NODISCARD OPU_API int opu_trainer_create(struct opu_trainer **out, struct opu_context *context,
-                                             const struct opu_train_config *config, const char *run_dir,
-                                             bool resume);
+                                             const struct opu_train_config *config,
+                                             const char *run_dir, bool resume);
 OPU_API void opu_trainer_destroy(struct opu_trainer *trainer);
 
-/** Runs to the last epoch. @p fn may be NULL. @return OPU_OK, OPU_E_CANCELLED, OPU_E_NUMERIC, device codes */
-OPU_NODISCARD OPU_API int opu_trainer_run(struct opu_trainer *trainer, opu_train_progress_fn fn, void *user);
+/** Runs to the last epoch. @p fn may be NULL. @return OPU_OK, OPU_E_CANCELLED, OPU_E_NUMERIC,
+ * device codes */
+OPU_NODISCARD OPU_API int opu_trainer_run(struct opu_trainer *trainer, opu_train_progress_fn fn,
+                                          void *user);
 
 struct opu_tap_alignment {
-    const char *tap;  /**< name, borrowed from the trainer */
-    double mean, std; /**< of the cosine between DFA's and back-propagation's gradient, over samples */
+    const char *tap; /**< name, borrowed from the trainer */
+    double mean,
+        std; /**< of the cosine between DFA's and back-propagation's gradient, over samples */
     uint64_t counted, left_out; /**< samples with a gradient, and without */
 };
 
@@ -83,7 +90,7 @@ struct opu_train_result {
     double train_loss, train_accuracy, test_loss, test_accuracy;
     size_t n_taps;
     const struct opu_tap_alignment *alignment; /**< [n_taps]; n_taps is 0 where there is none */
-    double seconds, rows_per_second; /**< training steps alone */
+    double seconds, rows_per_second;           /**< training steps alone */
     uint64_t frames;
     double optical_s, optical_j, saturated_share;
     uint64_t parameters;
