@@ -69,10 +69,10 @@ double bench_gemm_seconds(size_t m, size_t n, size_t k, bool transpose_a, bool t
                           unsigned rounds)
 {
     enum { REPEATS = 10, MAX_ROUNDS = 101 };
-    double times[MAX_ROUNDS];
+    double times[MAX_ROUNDS] = {0};
     double median = (double)NAN;
     float *const a = ramp(m * k), *const b = ramp(k * n), *const c = ramp(m * n);
-    rounds = rounds > MAX_ROUNDS ? MAX_ROUNDS : rounds;
+    rounds = rounds > MAX_ROUNDS ? MAX_ROUNDS : rounds < 1 ? 1 : rounds;
     if (a != NULL && b != NULL && c != NULL) {
         for (unsigned round = 0; round <= rounds; round++) { /* the first warms up */
             double const start = bench_seconds();

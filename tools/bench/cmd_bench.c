@@ -67,8 +67,9 @@ static int run(struct cli *cli, const void *options, int argc, char **argv)
     (void)argc;
     const struct bench *const bench = find(argv[0]);
     if (bench == NULL) {
-        return cli_fail(cli, CLI_AT_USAGE,
-                        opu_fail(OPU_E_INVALID, "no benchmark '%s'; there is: train", argv[0]));
+        return cli_fail(
+            cli, CLI_AT_USAGE,
+            opu_fail(OPU_E_INVALID, "no benchmark '%s'; opu help bench lists them", argv[0]));
     }
     struct bench_options const wanted = {
         .context = cli->context,
