@@ -44,8 +44,10 @@ struct opu_backend_ops {
      */
     int (*identity)(void *device, char *text, size_t n);
 
-    /** Frames: copies the tables, prepares everything; later submits may not fail for lack of
-     * memory. */
+    /**
+     * Frames: copies the tables, prepares everything; later submits may not fail for lack of
+     * memory.
+     */
     int (*configure)(void *device, const struct opu_frame_setup *setup);
 
     /** Frames: starts a batch. May do the work at once. *job is any number the backend likes. */
@@ -70,8 +72,9 @@ struct opu_backend_ops {
     /** (optional) See opu_device_field(). */
     int (*field)(void *device, const float *inputs, size_t rows, float *field);
 
-    /** (optional) State beyond the frame clock, as JSON text of at most @p n bytes, for
-     * checkpoints. */
+    /**
+     * (optional) State beyond the frame clock, as JSON text of at most @p n bytes, for checkpoints.
+     */
     int (*state_get)(void *device, char *json, size_t n);
     int (*state_set)(void *device, const char *json); /**< (optional) */
 
@@ -97,8 +100,10 @@ struct opu_backend {
  */
 OPU_NODISCARD OPU_API int opu_backend_register(const struct opu_backend *backend);
 
-/** Aligned memory from the context's allocator; 64 bytes alignment; NULL leaves OPU_E_NO_MEMORY's
- * sentence. */
+/**
+ * Aligned memory from the context's allocator; 64 bytes alignment; NULL leaves OPU_E_NO_MEMORY's
+ * sentence.
+ */
 OPU_API void *opu_context_alloc(struct opu_context *context, size_t size);
 OPU_API void opu_context_free(struct opu_context *context, void *memory);
 

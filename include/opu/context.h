@@ -58,8 +58,10 @@ OPU_NODISCARD OPU_API int opu_context_create(struct opu_context **out,
 /** Frees the context; everything created with it must be gone. NULL is fine. */
 OPU_API void opu_context_destroy(struct opu_context *context);
 
-/** One line about this build: version, BLAS, FFT, vector level of this processor, licence of the
- * binary. */
+/**
+ * One line about this build: version, BLAS, FFT, vector level of this processor, licence of the
+ * binary.
+ */
 OPU_API const char *opu_version(void);
 
 #ifdef __cplusplus

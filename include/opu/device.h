@@ -25,13 +25,11 @@ struct opu_device;
 enum opu_capability {
     OPU_CAP_FRAMES = 1 << 0, /**< binary frames in, camera counts out */
     OPU_CAP_FLOATS = 1 << 1, /**< float rows in, float rows out: a computed operator, no optics */
-    OPU_CAP_REFERENCE =
-        1 << 2, /**< has a reference arm whose phase can be stepped and that can be blocked */
-    OPU_CAP_REFERENCE_LEVELS =
-        1 << 3,              /**< the arm's amplitude can be set between 0 and 1 per frame */
-    OPU_CAP_REGION = 1 << 4, /**< can read a region of the camera as a picture */
-    OPU_CAP_FIELD = 1 << 5,  /**< can tell the noise-free field (simulators): opu_device_field() */
-    OPU_CAP_DRIFT = 1 << 6   /**< its matrix moves with device time */
+    OPU_CAP_REFERENCE = 1 << 2, /**< has a reference arm, to be stepped in phase and blocked */
+    OPU_CAP_REFERENCE_LEVELS = 1 << 3, /**< the arm's amplitude can be set between 0 and 1 */
+    OPU_CAP_REGION = 1 << 4,           /**< can read a region of the camera as a picture */
+    OPU_CAP_FIELD = 1 << 5, /**< can tell the noise-free field (simulators): opu_device_field() */
+    OPU_CAP_DRIFT = 1 << 6  /**< its matrix moves with device time */
 };
 
 /** Fixed facts about an open device. Numbers that the device can't tell are 0. */
@@ -106,14 +104,13 @@ struct opu_frame_batch {
     size_t size;
     size_t n_frames;
     const uint8_t *bits; /**< [n_frames][(n_inputs + 7) / 8]; input i is bit i % 8 of byte i / 8 */
-    const uint16_t
-        *reference; /**< [n_frames] index into the table; NULL: 0, or blocked without a table */
-    const uint16_t *exposure; /**< [n_frames] index into the table; NULL: 0 */
-    const uint64_t *number;   /**< [n_frames] frame numbers, ascending */
-    void *counts;             /**< [n_frames][n_pixels] uint8_t for bits = 8, else uint16_t */
-    double *time_s;           /**< [n_frames] device time, or NULL */
-    uint32_t *saturated;      /**< [n_frames] pixels at full scale, or NULL */
-    int32_t *status;          /**< [n_frames] enum opu_frame_status, or NULL */
+    const uint16_t *reference; /**< [n_frames] index into the table; NULL: 0, or blocked */
+    const uint16_t *exposure;  /**< [n_frames] index into the table; NULL: 0 */
+    const uint64_t *number;    /**< [n_frames] frame numbers, ascending */
+    void *counts;              /**< [n_frames][n_pixels] uint8_t for bits = 8, else uint16_t */
+    double *time_s;            /**< [n_frames] device time, or NULL */
+    uint32_t *saturated;       /**< [n_frames] pixels at full scale, or NULL */
+    int32_t *status;           /**< [n_frames] enum opu_frame_status, or NULL */
 };
 
 /** What a device has done since it was opened, and what the hardware would have taken for it. */

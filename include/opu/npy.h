@@ -42,8 +42,10 @@ OPU_NODISCARD OPU_API int opu_npy_read(struct opu_context *context, struct opu_a
 OPU_NODISCARD OPU_API int opu_npy_parse(struct opu_context *context, struct opu_array *array,
                                         const void *bytes, size_t n);
 
-/** Writes a file under another name first, then renames it: a failure leaves an older file as it
- * was. */
+/**
+ * Writes a file under another name first, then renames it: a failure leaves an older file as it
+ * was.
+ */
 OPU_NODISCARD OPU_API int opu_npy_write(const char *path, const struct opu_array *array);
 
 OPU_API void opu_array_free(struct opu_context *context, struct opu_array *array);

@@ -36,8 +36,10 @@ OPU_NODISCARD OPU_API int opu_train_config_set(struct opu_train_config *config, 
 OPU_NODISCARD OPU_API int opu_train_config_get(const struct opu_train_config *config,
                                                const char *key, char *text, size_t n);
 
-/** Reads an .ini file on top of what is set. Comments start with ; or #. @return also OPU_E_FORMAT,
- * _IO */
+/**
+ * Reads an .ini file on top of what is set. Comments start with ; or #. @return also OPU_E_FORMAT,
+ * _IO
+ */
 OPU_NODISCARD OPU_API int opu_train_config_read(struct opu_train_config *config, const char *path);
 
 /** The same from memory: the border that is fuzzed. */
@@ -71,8 +73,10 @@ OPU_NODISCARD OPU_API int opu_trainer_create(struct opu_trainer **out, struct op
                                              const char *run_dir, bool resume);
 OPU_API void opu_trainer_destroy(struct opu_trainer *trainer);
 
-/** Runs to the last epoch. @p fn may be NULL. @return OPU_OK, OPU_E_CANCELLED, OPU_E_NUMERIC,
- * device codes */
+/**
+ * Runs to the last epoch. @p fn may be NULL. @return OPU_OK, OPU_E_CANCELLED, OPU_E_NUMERIC, device
+ * codes
+ */
 OPU_NODISCARD OPU_API int opu_trainer_run(struct opu_trainer *trainer, opu_train_progress_fn fn,
                                           void *user);
 
