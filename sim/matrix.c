@@ -67,11 +67,9 @@ int opu_sim_matrix_init(struct opu_sim_matrix *matrix, struct opu_context *conte
 
 void opu_sim_matrix_fini(struct opu_sim_matrix *matrix)
 {
-    if (matrix->context != NULL) {
-        opu_context_free(matrix->context, matrix->entries);
-        opu_context_free(matrix->context, matrix->start);
-        opu_context_free(matrix->context, matrix->all_on);
-    }
+    opu_context_free(matrix->context, matrix->entries);
+    opu_context_free(matrix->context, matrix->start);
+    opu_context_free(matrix->context, matrix->all_on);
     *matrix = (struct opu_sim_matrix){0};
 }
 
