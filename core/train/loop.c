@@ -215,6 +215,7 @@ int opu_trainer_run(struct opu_trainer *trainer, opu_train_progress_fn fn, void 
     if (!trainer->at.measured) {
         OPU_TRY(measure(trainer, 0, &nothing));
         trainer->at.measured = 1;
+        OPU_TRY(opu_checkpoint_write(trainer)); /* so that a run can be resumed from its start */
         if (tell(trainer, 0, &nothing, fn, user)) {
             return stopped(trainer);
         }
