@@ -296,9 +296,10 @@ void cli_man(FILE *file)
 
 static void bash_words(FILE *file, const struct cli_command *command)
 {
-    for (size_t i = 0; option_at(command, i) != NULL; i++) {
-        if (!option_at(command, i)->hidden) {
-            fprintf(file, "%s--%s", i > 0 ? " " : "", option_at(command, i)->name);
+    const struct cli_option *option = option_at(command, 0);
+    for (size_t i = 0; option != NULL; option = option_at(command, ++i)) {
+        if (!option->hidden) {
+            fprintf(file, "%s--%s", i > 0 ? " " : "", option->name);
         }
     }
 }
