@@ -39,7 +39,7 @@ void OPU_KERNEL(opu_gaussian_strip)(uint64_t seed, const struct opu_drift_mix *m
                                     float *strip)
 {
     float z[4][OPU_DRAW_BLOCK];
-    float x[4 * OPU_DRAW_BLOCK];
+    float x[4 * OPU_DRAW_BLOCK] = {0};
     for (uint32_t j = 0; j < n_inputs; j += 2) {
         for (size_t k = 0; k < mix->n; ++k) {
             draw_node(seed, mix->node[k], first_output, (first_input + j) / 2, z);

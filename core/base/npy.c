@@ -312,9 +312,9 @@ static int parse_header(struct opu_array *array, const uint8_t *bytes, size_t n,
 int opu_npy_parse(struct opu_context *context, struct opu_array *array, const void *bytes, size_t n)
 {
     *array = (struct opu_array){0};
-    size_t offset;
-    size_t size;
-    struct opu_array parsed;
+    size_t offset = 0;
+    size_t size = 0;
+    struct opu_array parsed = {0};
     OPU_TRY(parse_header(&parsed, bytes, n, &offset, &size));
     parsed.data = opu_context_alloc(context, size);
     if (parsed.data == NULL) {
@@ -331,8 +331,8 @@ int opu_npy_read(struct opu_context *context, struct opu_array *array, const cha
     uint8_t *bytes;
     size_t n;
     OPU_TRY(opu_file_read(context, path, SIZE_MAX / 4, &bytes, &n));
-    size_t offset;
-    size_t size;
+    size_t offset = 0;
+    size_t size = 0;
     int const status = parse_header(array, bytes, n, &offset, &size);
     if (status < 0) {
         opu_context_free(context, bytes);

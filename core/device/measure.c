@@ -2,6 +2,7 @@
 /* Measurements that the read-outs' calibrations are made of; formulas in core/device/measure.h. */
 #include "core/device/measure.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -242,6 +243,7 @@ static int mean_counts(struct opu_projection *p, size_t n_on, double exposure_us
     double sum = 0.0;
     int status = opu_frames_configure(p, &exposure_us, 1, NULL, 0);
     size_t const batch = p->chunk.capacity < SIGNAL_PATTERNS ? p->chunk.capacity : SIGNAL_PATTERNS;
+    assert(batch > 0);
     for (size_t first = 0; first < SIGNAL_PATTERNS && status == OPU_OK; first += batch) {
         for (size_t i = 0; i < batch; i++) {
             opu_random_pattern(bits, p->n_in, n_on, first + i);
