@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "build"))
-from tap import Tap  # noqa: E402  (its folder is named above)
+from tap import Skip, Tap  # noqa: E402  (its folder is named above)
 
 CLASSES = 10
 SIDE = 28

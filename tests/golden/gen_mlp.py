@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Writes mlp_tanh.safetensors and mlp_relu.safetensors beside this file: a small network in PyTorch (double
-precision, stored as float32), for nn_golden.c. Needs python3-torch. Run by hand; the results are committed.
+precision, stored as float32), for nn_golden.c. Needs Debian's python3-torch: /usr/bin/python3 gen_mlp.py. Run by hand; the
+results are committed.
 
 Tensors: input, labels; the parameters by name; logits, loss, error (dL/dlogits), tap.I (dL/d of hidden layer I),
 grad.NAME, and adam3.NAME after three Adam steps on the same batch (lr, beta1, beta2, eps in the metadata)."""
