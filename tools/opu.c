@@ -24,7 +24,7 @@ static int print_version(struct cli *cli)
 }
 
 /* What needs no context: help, version, man page, completion. -1: none of them was asked for. */
-static int run_early(struct cli *cli, int n, char **argv)
+static int run_early(struct cli *cli)
 {
     if (cli->hidden_man) {
         cli_man(stdout);
@@ -47,8 +47,6 @@ static int run_early(struct cli *cli, int n, char **argv)
     } else {
         return -1;
     }
-    (void)n;
-    (void)argv;
     return CLI_OK;
 }
 
@@ -77,11 +75,14 @@ static int run_command(struct cli *cli, const void *options, int n, char **argv)
 /*
  * libgomp's threads spin for milliseconds while they wait, which on a busy machine takes the cores
  * from the threads they wait for (a training beside other programs was 20 times slower). How long
- * is read when the library is loaded, so it must stand in the environment before: start again.
+ * is read when the library is loaded, so it must stand in the environment before: start again. Not
+ * under valgrind, where /proc/self/exe runs valgrind's own program, or loses sight of ours.
  */
 static void wait_politely(char **argv)
 {
-    if (getenv("OMP_WAIT_POLICY") == NULL && getenv("GOMP_SPINCOUNT") == NULL &&
+    const char *const preload = getenv("LD_PRELOAD");
+    bool const valgrind = preload != NULL && strstr(preload, "vgpreload") != NULL;
+    if (!valgrind && getenv("OMP_WAIT_POLICY") == NULL && getenv("GOMP_SPINCOUNT") == NULL &&
         setenv("GOMP_SPINCOUNT", "10000", 0) == 0) {
         execv("/proc/self/exe", argv); /* where that can't be, go on as we are */
     }
@@ -105,7 +106,7 @@ int main(int argc, char **argv)
     if (status < 0) {
         code = cli_fail(&cli, CLI_AT_USAGE, status);
     } else {
-        code = run_early(&cli, n, argv);
+        code = run_early(&cli);
         if (code < 0) {
             code = run_command(&cli, options, n, argv);
         }

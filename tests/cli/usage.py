@@ -111,6 +111,22 @@ def logs_go_to_stderr_as_asked(bench):
     bench.opu("info", "exact:", env={"OPU_LOG": "loud"}).wants(0, "*", "*OPU_LOG*'loud'*")
 
 
+def threads_wait_politely_whatever_the_command_is_called(bench):
+    """The command starts itself again once; the loader, which grumbles at every start, tells how often."""
+    environment = {k: v for k, v in bench.environment.items() if k not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
+    for extra, starts in (({}, 2), ({"GOMP_SPINCOUNT": "1"}, 1), ({"OMP_WAIT_POLICY": "passive"}, 1)):
+        for name in ("opu", "", "/no/such/opu"):
+            done = subprocess.run([name, "--version"], executable=bench.binary, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, check=False,
+                                  env={**environment, **extra, "LD_PRELOAD": "/no/such.so"})
+            assert done.returncode == 0 and done.stdout.startswith("opu 0"), f"{extra} '{name}': {done}"
+            assert done.stderr.count("/no/such.so") == starts, f"{extra} '{name}': wanted {starts} starts: {done}"
+    environment["LD_PRELOAD"] = "/no/vgpreload_core.so"
+    valgrind = subprocess.run([bench.binary, "--version"], env=environment, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, check=False)
+    assert valgrind.stderr.count("vgpreload") == 1, f"started itself again under valgrind\n{valgrind}"
+
+
 def output_that_cannot_be_written_is_a_failure(bench):
     with open("/dev/full", "w", encoding="ascii") as full:
         done = subprocess.run([bench.binary, "info", "sim:"], stdout=full, stderr=subprocess.PIPE, text=True,
@@ -148,6 +164,7 @@ main(
     every_command_has_help_with_examples,
     options_may_stand_anywhere,
     logs_go_to_stderr_as_asked,
+    threads_wait_politely_whatever_the_command_is_called,
     output_that_cannot_be_written_is_a_failure,
     man_page_and_completion_name_every_command_and_option,
     completion_completes,
