@@ -94,12 +94,15 @@ static double torch_rows_per_second(const struct bench_options *options)
     }
     fwrite(torch_mlp_text, 1, sizeof torch_mlp_text - 1, script);
     fclose(script);
-    /* Debian's PyTorch belongs to Debian's Python, whichever python3 comes first on the path. */
+    /*
+     * Debian's PyTorch belongs to Debian's Python, whichever python3 comes first on the path. It
+     * waits as it does on its own: what tools/opu.c set for our threads is not for its.
+     */
     static const char *const pythons[] = {"python3", "/usr/bin/python3"};
     for (size_t i = 0; isnan(rate) && i < sizeof pythons / sizeof *pythons; i++) {
         char command[160], line[64];
-        snprintf(command, sizeof command, "%s %s %d 20 %u %u 2>/dev/null", pythons[i], path,
-                 options->threads, options->steps, options->rounds);
+        snprintf(command, sizeof command, "env -u GOMP_SPINCOUNT %s %s %d 20 %u %u 2>/dev/null",
+                 pythons[i], path, options->threads, options->steps, options->rounds);
         FILE *const pipe = popen(command, "r");
         if (pipe == NULL) {
             continue;

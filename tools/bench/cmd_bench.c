@@ -28,6 +28,12 @@ static const char *verdict(const struct bench_row *row)
     return isnan(row->wanted) ? "" : bench_row_ok(row) ? "PASS" : "FAIL";
 }
 
+/* Ratios with two decimals, rates and sizes whole. */
+static int decimals(const struct bench_row *row)
+{
+    return strcmp(row->unit, "x") == 0 ? 2 : 0;
+}
+
 static void print_text(const struct bench_report *report)
 {
     for (size_t i = 0; i < report->n_rows; i++) {
@@ -37,8 +43,8 @@ static void print_text(const struct bench_report *report)
             snprintf(wanted, sizeof wanted, "%s %g", row->at_most ? "at most" : "at least",
                      row->wanted);
         }
-        printf("  %-52s %10.4g %-7s %-14s %s\n", row->name, row->value, row->unit, wanted,
-               verdict(row));
+        printf("  %-52s %10.*f %-7s %-14s %s\n", row->name, decimals(row), row->value, row->unit,
+               wanted, verdict(row));
     }
     if (report->note[0] != '\0') {
         printf("  %s\n", report->note);
