@@ -2,19 +2,25 @@
 /* Ornstein-Uhlenbeck drift at random access. Formulas: sim/drift.h. */
 #include "sim/drift.h"
 
+#include "sim/poisson.h"
+
 #include <math.h>
 #include <string.h>
 
 uint64_t opu_drift_step(double time_s, double tau_s)
 {
-    return tau_s > 0.0 ? (uint64_t)(time_s * (double)OPU_DRIFT_STEPS_PER_TAU / tau_s) : 0;
+    if (!(tau_s > 0.0)) {
+        return 0;
+    }
+    double const step = time_s * (double)OPU_DRIFT_STEPS_PER_TAU / tau_s;
+    return step < (double)OPU_DRIFT_LAST_STEP ? (uint64_t)step : OPU_DRIFT_LAST_STEP;
 }
 
 /* Appends the middle's own draw and makes weights[k] those of the middle. */
 static void bisect(struct opu_drift_mix *mix, const double *left, const double *right,
                    uint64_t half, uint64_t middle, double *weights)
 {
-    double const r = exp(-(double)half / OPU_DRIFT_STEPS_PER_TAU);
+    double const r = opu_exp_minus((double)half / OPU_DRIFT_STEPS_PER_TAU);
     for (size_t k = 0; k < mix->n; ++k) {
         weights[k] = r / (1.0 + r * r) * (left[k] + right[k]);
     }

@@ -27,6 +27,8 @@
 #define OPU_DRIFT_STEPS_PER_TAU 256
 #define OPU_DRIFT_LEVELS 13
 #define OPU_DRIFT_TERMS (OPU_DRIFT_LEVELS + 2)
+/* The medium stands still from here on: 43 bits of a draw's counter name the node at its end. */
+#define OPU_DRIFT_LAST_STEP ((UINT64_C(1) << 43) - (UINT64_C(1) << OPU_DRIFT_LEVELS) - 1)
 
 /* H(step) = sum over k of weight[k] * G(node[k]); the squares of the weights sum to 1. */
 struct opu_drift_mix {

@@ -52,6 +52,24 @@ static void nodes_of_a_mix_are_distinct(void **state)
     }
 }
 
+/* Beyond 2^43 two nodes would share the counters of their draws. */
+static void the_last_step_has_nodes_of_its_own(void **state)
+{
+    (void)state;
+    assert_int_equal(opu_drift_step(3.0, 0.0), 0);
+    assert_int_equal(opu_drift_step(3.0, 1.5), 512);
+    double const times[] = {1e9, 1e30, INFINITY};
+    for (size_t i = 0; i < 3; ++i) {
+        uint64_t const step = opu_drift_step(times[i], 1e-12);
+        struct opu_drift_mix mix;
+        opu_drift_mix_at(&mix, step);
+        assert_true(step >= UINT64_C(1) << 42);
+        for (size_t k = 0; k < mix.n; ++k) {
+            assert_true(mix.node[k] < UINT64_C(1) << 43);
+        }
+    }
+}
+
 #define INPUTS 64
 #define BLOCKS 32
 #define FLOATS ((size_t)BLOCKS * INPUTS * OPU_BLOCK_FLOATS)
@@ -168,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(correlation_is_exponential_to_rounding),
         cmocka_unit_test(nodes_of_a_mix_are_distinct),
+        cmocka_unit_test(the_last_step_has_nodes_of_its_own),
         cmocka_unit_test(matrices_decorrelate_as_the_law_says),
         cmocka_unit_test(time_falls_into_steps_of_tau_over_256),
         cmocka_unit_test(order_of_visits_does_not_matter),
