@@ -9,12 +9,12 @@
 #include "core/base/fail.h"
 #include "core/base/mem.h"
 
-#define COUNTS_LIMIT ((size_t)64 << 20) /* bytes of one buffer of counts */
+#define BUFFER_LIMIT ((size_t)64 << 20) /* bytes of one buffer of counts, and of bits */
 #define CALIBRATION_FRAMES 64           /* small calls still calibrate in batches of this many */
 #define TRIES 5                         /* a lost frame is sent again this often */
 
 /* As many frames as a call can want, as memory allows and the device takes; whole patterns. */
-static size_t capacity(const struct opu_projection *p, size_t count_bytes)
+static size_t capacity(const struct opu_projection *p, size_t frame_bytes)
 {
     size_t const per_pattern = p->readout->frames;
     size_t wanted;
@@ -22,7 +22,7 @@ static size_t capacity(const struct opu_projection *p, size_t count_bytes)
         wanted = SIZE_MAX;
     }
     wanted = wanted > CALIBRATION_FRAMES ? wanted : CALIBRATION_FRAMES;
-    size_t const fits = COUNTS_LIMIT / count_bytes;
+    size_t const fits = BUFFER_LIMIT / frame_bytes;
     wanted = wanted < fits ? wanted : fits;
     wanted = wanted > per_pattern ? wanted : per_pattern;
     size_t const most = p->device->caps.max_frames;
@@ -35,7 +35,8 @@ int opu_chunk_create(struct opu_projection *p)
     struct opu_chunk *const chunk = &p->chunk;
     chunk->frame_bytes = (p->layout.n_inputs + 7) / 8;
     chunk->count_bytes = p->layout.n_pixels * (p->bits == 8 ? 1 : 2);
-    chunk->capacity = capacity(p, chunk->count_bytes);
+    chunk->capacity = capacity(p, chunk->count_bytes > chunk->frame_bytes ? chunk->count_bytes
+                                                                          : chunk->frame_bytes);
     if (chunk->capacity == 0) {
         return opu_fail(OPU_E_UNSUPPORTED,
                         "%s: takes %zu frames at a time, read-out %s wants %zu for one pattern",
