@@ -2,9 +2,12 @@
 /*
  * The camera: light to electrons to counts, in the order of EMVA 1288 (release 3.1, sec. 2).
  *
- *   lambda = |scale * S + R|^2            mean photo-electrons of a pixel (fields in
- * sqrt(electrons)) e      = Poisson(lambda) + N(0, read^2) e      clipped to [0, full well] count
- * = rint(e * (2^bits - 1) / full well)
+ *   lambda = |scale S + R|^2                    mean photo-electrons (fields in sqrt(electrons))
+ *   e      = Poisson(lambda) + N(0, read^2)     clipped to [0, full well]
+ *   count  = rint(e (2^bits - 1) / full well)
+ *
+ * There is no black level: read noise of a dark pixel is clipped at 0, which lifts its mean by
+ * read / sqrt(2 pi), 5 e- for the cmv2000. Differences of frames with a reference are far from it.
  *
  * One normal draw z serves a pixel where v = lambda + read^2 >= 25 e-. With c = lambda / (6 v),
  *
