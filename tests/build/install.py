@@ -96,11 +96,14 @@ def runtime_path_is_that_of_the_system(tree):
 
 
 def nothing_names_the_build_machine(tree):
-    folders = [str(BUILD).encode(), str(SOURCE).encode() + b"/"]
+    """No file holds an absolute path of the source or build folder ("../src/x" of a compiler is another)."""
+    folders = [re.compile(rb"(?<![\w./-])" + re.escape(str(folder).encode()) + rb"(?![\w.-])")
+               for folder in (BUILD, SOURCE)]
     for path in [p for p in tree.root.rglob("*") if p.is_file() and not p.is_symlink()]:
         content = path.read_bytes()
         for folder in folders:
-            assert folder not in content, f"{path.name} holds the path {folder.decode()}"
+            found = folder.search(content)
+            assert not found, f"{path.name} holds the path {found.group().decode()}"
 
 
 def outside_program_projects(tree):
