@@ -16,12 +16,11 @@
 #include <omp.h>
 #endif
 
-/* Of the reference arm, where the options leave it open: four times the signal of 1024 mirrors on.
- */
-#define REFERENCE_PER_FLUX 4096.0
+/* The reference arm where the options leave it open: 4 x the signal of all mirrors there can be. */
+#define REFERENCE_PER_FLUX (4.0 * (double)OPU_SIM_MAX_INPUTS)
 #define POWER_W 30.0 /* arXiv 2409.12965: 1500 TeraOPS under 30 W */
 #define MAX_TABLE 1024
-#define MIN_EXPOSURE_US 0.001 /* a gated laser: with 1000s of mirrors on, 1 us is too bright */
+#define MIN_EXPOSURE_US 1e-4 /* a pulsed laser: what 2^20 mirrors send fills a well in 9 ns */
 #define MAX_EXPOSURE_US 100000.0
 
 static bool has_shot_noise(const struct opu_sim *sim)
@@ -145,7 +144,7 @@ static int check_memory(const struct opu_sim *sim, size_t n_inputs, size_t n_out
 {
     size_t bytes;
     size_t const limit_mib = (size_t)sim->options.memory_mib;
-    if (!opu_sim_matrix_bytes(&bytes, n_inputs, n_outputs) || bytes / (1024 * 1024) >= limit_mib) {
+    if (!opu_sim_matrix_bytes(&bytes, n_inputs, n_outputs) || bytes > limit_mib * 1024 * 1024) {
         double const wanted = (double)n_inputs * (double)n_outputs * 8.0;
         return opu_fail(OPU_E_INVALID,
                         "sim: the matrix of %zu inputs x %zu outputs takes %.0f bytes, more than "

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table of the simulator's options. The default light budget: with the reference four times the
- * signal, 1.5 electrons per us and mirror bring a quarter of a 13500-electron well in 90 us with 5
- * mirrors on, in 450 us with one, in 1.1 us with 400; the whole reference arm serves up to 1024
- * mirrors that are on.
+ * signal and a share of 1e-6 saturated, calibration gives the signal 1/29 of the 13500-electron
+ * well. At 1.5 electrons per us and mirror that takes 310 us with one mirror on, within a frame of
+ * 500 us, and 0.3 us with 1000. The whole reference arm serves all mirrors that there can be.
  */
 #include "sim/sim_options.h"
 
@@ -72,7 +72,7 @@ const struct opu_option opu_sim_option_table[OPU_SIM_N_OPTIONS] = {
      .min = 0,
      .max = 1e9,
      .unit = "e-/us",
-     .help = "whole reference arm on a pixel; 0: 4096 x flux"},
+     .help = "whole reference arm on a pixel; 0: four times the signal of 2^20 mirrors"},
     {.key = "leakage",
      .type = OPU_OPTION_DOUBLE,
      .offset = AT(leakage),
@@ -115,5 +115,6 @@ const struct opu_option opu_sim_option_table[OPU_SIM_N_OPTIONS] = {
      .type = OPU_OPTION_BOOL,
      .offset = AT(deterministic),
      .fallback = "no",
-     .help = "the same counts on every processor (now always so, pictures aside)"},
+     .help = "no effect: counts of pixels are the same on every processor either way; pictures may "
+             "differ by a count (FFT)"},
 };

@@ -14,7 +14,7 @@ struct opu_sim_options {
     double read_noise_e; /* -1: the camera's */
     int noise;           /* enum opu_sim_noise */
     double flux;         /* electrons per pixel, us and mirror on; ensemble mean */
-    double reference;    /* electrons per pixel and us of the whole arm; 0: 4096 x flux */
+    double reference;    /* electrons per pixel and us of the whole arm; 0: 2^22 x flux */
     double leakage;      /* intensity of an off mirror relative to an on mirror */
     double rin;          /* rms of the relative intensity noise */
     double tau_s;        /* decorrelation time of the medium; 0: none */

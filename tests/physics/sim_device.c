@@ -45,7 +45,7 @@ static void caps_tell_the_light_budget(void **state)
     struct opu_caps caps = {.size = sizeof(caps)};
     assert_int_equal(opu_backend_sim.ops->caps(bench.sim, &caps), OPU_OK);
     assert_near(caps.signal_per_us, 0.81 * 2.0 / 20000.0, 1e-15, "signal");
-    assert_near(caps.reference_per_us, 4096.0 * 2.0 / 20000.0, 1e-12, "reference");
+    assert_near(caps.reference_per_us, 4194304.0 * 2.0 / 20000.0, 1e-9, "reference");
     assert_near(caps.full_well_e, 20000.0, 0.0, "full well");
     assert_near(caps.read_noise_e, 13.0, 0.0, "read noise");
     assert_true(caps.shot_noise);
