@@ -58,32 +58,6 @@ static int set_text(struct opu_train_config *config, const char *key, const char
     return text != NULL ? opu_train_config_set(config, key, text) : OPU_OK;
 }
 
-/* Fails for a key that is not in the table; "lr" is near "optim.lr". */
-static int check_key(const char *key)
-{
-    const char *names[128], *endings[128];
-    size_t n = 0, count = 0;
-    const struct opu_option *const table = opu_train_options(&n);
-    for (; count < n && count < 128; count++) {
-        names[count] = table[count].key;
-        const char *const dot = strchr(names[count], '.');
-        endings[count] = dot != NULL ? dot + 1 : names[count];
-        if (strcmp(names[count], key) == 0) {
-            return OPU_OK;
-        }
-    }
-    const char *near = cli_nearest(key, names, count);
-    for (size_t i = 0; i < count && near == NULL; i++) {
-        near = strcmp(endings[i], key) == 0 ? names[i] : NULL;
-    }
-    return near != NULL ? opu_fail(OPU_E_INVALID,
-                                   "--set: no key '%.60s'; did you mean '%s'? (opu train --help "
-                                   "lists them)",
-                                   key, near)
-                        : opu_fail(OPU_E_INVALID,
-                                   "--set: no key '%.60s' (opu train --help lists them)", key);
-}
-
 static int set_pair(struct opu_train_config *config, const char *pair)
 {
     const char *const equals = strchr(pair, '=');
@@ -92,8 +66,10 @@ static int set_pair(struct opu_train_config *config, const char *pair)
         return opu_fail(OPU_E_INVALID, "--set: saw '%s', wanted KEY=VALUE", pair);
     }
     snprintf(key, sizeof key, "%.*s", (int)(equals - pair), pair);
-    int const status = check_key(key);
-    return status == OPU_OK ? opu_train_config_set(config, key, equals + 1) : status;
+    int const status = opu_train_config_set(config, key, equals + 1);
+    /* A key that isn't there is wrong usage, as a wrong value is. */
+    return status == OPU_E_NOT_FOUND ? opu_fail(OPU_E_INVALID, "--set: %s", opu_error_message())
+                                     : status;
 }
 
 /* Options on top of the preset, --set first: an option of its own name is the more explicit word.

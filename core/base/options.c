@@ -196,45 +196,97 @@ static size_t edit_distance(const char *a, const char *b)
     return row[m];
 }
 
-/* Appends before, key and after to a text of `size` bytes, cut where it is full. */
-static void append(char *text, size_t size, const char *before, const char *key, const char *after)
+static const char *last_part(const char *key)
 {
-    size_t const used = strlen(text);
-    (void)snprintf(text + used, size - used, "%s%s%s", before, key, after);
+    const char *const dot = strrchr(key, '.');
+    return dot != NULL ? dot + 1 : key;
 }
 
-static int refuse_key(const struct opu_option *table, size_t n, const char *where, const char *key)
+/* To the key or to what stands after its section: "lr" is as near to "optim.lr" as can be. */
+static size_t distance(const char *typed, const char *key)
 {
-    size_t nearest = KEY_MAX;
-    for (size_t i = 0; i < n; i++) {
-        size_t const distance = edit_distance(key, table[i].key);
-        nearest = distance < nearest ? distance : nearest;
-    }
-    /* Further off than a third of what was typed is no likely slip of the finger. */
-    bool const near = nearest < KEY_MAX && nearest <= 1 + strlen(key) / 3;
-    char keys[320] = "";
-    size_t shown = 0;
-    for (size_t i = 0; i < n && (!near || shown < 3); i++) {
-        if (!near || edit_distance(key, table[i].key) == nearest) {
-            const char *const quote = near ? "'" : "";
-            append(keys, sizeof keys, shown == 0 ? "" : near ? " or " : ", ", "", "");
-            append(keys, sizeof keys, quote, table[i].key, quote);
+    size_t const whole = edit_distance(typed, key);
+    size_t const part = edit_distance(typed, last_part(key));
+    return whole < part ? whole : part;
+}
+
+static bool same_section(const char *typed, const char *key)
+{
+    size_t const n = strcspn(typed, ".");
+    return typed[n] == '.' && strncmp(typed, key, n + 1) == 0;
+}
+
+/* "'a' or 'b'": the keys that are `nearest` to what was typed, three at most. */
+static void list_near(char *text, size_t size, const struct opu_option *table, size_t n,
+                      const char *typed, size_t nearest)
+{
+    size_t shown = 0, used = 0;
+    for (size_t i = 0; i < n && shown < 3 && used < size; i++) {
+        if (distance(typed, table[i].key) == nearest) {
+            used += (size_t)snprintf(text + used, size - used, "%s'%s'", shown > 0 ? " or " : "",
+                                     table[i].key);
             shown++;
         }
     }
-    if (shown == 0) {
+}
+
+/* "a, b, c": the keys of the typed section, or all; whole ones, and how many more there are. */
+static void list_all(char *text, size_t size, const struct opu_option *table, size_t n,
+                     const char *typed)
+{
+    size_t const last_words = sizeof ", and 1000000 more";
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        any = any || same_section(typed, table[i].key);
+    }
+    size_t shown = 0, used = 0, more = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (any && !same_section(typed, table[i].key)) {
+            continue;
+        }
+        if (more > 0 || used + strlen(table[i].key) + 2 + last_words > size) {
+            more++;
+            continue;
+        }
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%s", shown > 0 ? ", " : "", table[i].key);
+        shown++;
+    }
+    if (more > 0) {
+        (void)snprintf(text + used, size - used, ", and %zu more", more);
+    }
+}
+
+int opu_option_unknown(const struct opu_option *table, size_t n, const char *where, const char *key)
+{
+    if (n == 0) {
         return opu_fail(OPU_E_NOT_FOUND, "%s has no option '%.*s'; it has none at all", where,
                         SHOWN, key);
     }
-    return opu_fail(OPU_E_NOT_FOUND, "%s has no option '%.*s'; %s%s%s", where, SHOWN, key,
-                    near ? "did you mean " : "it has ", keys, near ? "?" : "");
+    size_t nearest = KEY_MAX;
+    for (size_t i = 0; i < n; i++) {
+        size_t const d = distance(key, table[i].key);
+        nearest = d < nearest ? d : nearest;
+    }
+    char keys[320] = "";
+    /* Further off than a third of what was typed is no likely slip of the finger; a section says
+     * something, but its letters are not to make up for a wrong name. */
+    size_t const name = strlen(last_part(key));
+    if (nearest < KEY_MAX && nearest <= name / 3 + (name < strlen(key) ? 2 : 1)) {
+        list_near(keys, sizeof keys, table, n, key, nearest);
+        return opu_fail(OPU_E_NOT_FOUND, "%s has no option '%.*s'; did you mean %s?", where, SHOWN,
+                        key, keys);
+    }
+    list_all(keys, sizeof keys, table, n, key);
+    return opu_fail(OPU_E_NOT_FOUND, "%s has no option '%.*s'; it has %s", where, SHOWN, key, keys);
 }
 
 int opu_option_set(const struct opu_option *table, size_t n, void *target, const char *where,
                    const char *key, const char *value)
 {
     const struct opu_option *const option = opu_option_find(table, n, key);
-    return option != NULL ? set(option, target, where, value) : refuse_key(table, n, where, key);
+    return option != NULL ? set(option, target, where, value)
+                          : opu_option_unknown(table, n, where, key);
 }
 
 /* Name of a choice by its index; an index outside gives "". */

@@ -11,9 +11,13 @@ void opu_options_default(const struct opu_option *table, size_t n, void *target)
 /* NULL if there is no such key. */
 const struct opu_option *opu_option_find(const struct opu_option *table, size_t n, const char *key);
 
+/* OPU_E_NOT_FOUND with a sentence that offers the nearest keys, else those of the same section. */
+int opu_option_unknown(const struct opu_option *table, size_t n, const char *where,
+                       const char *key);
+
 /*
  * Sets one member from text. `where` names the thing in messages ("sim:", "training
- * configuration"). OPU_E_NOT_FOUND for an unknown key (the sentence offers the nearest keys),
+ * configuration"). OPU_E_NOT_FOUND for an unknown key (opu_option_unknown()),
  * OPU_E_INVALID for a bad value.
  */
 OPU_NODISCARD int opu_option_set(const struct opu_option *table, size_t n, void *target,

@@ -136,7 +136,7 @@ int opu_train_config_get(const struct opu_train_config *config, const char *key,
 {
     const struct opu_option *option = opu_option_find(table, N_OPTIONS, key);
     if (!option) {
-        return opu_fail(OPU_E_NOT_FOUND, "%s: no key \"%s\"", WHERE, key);
+        return opu_option_unknown(table, N_OPTIONS, WHERE, key);
     }
     return opu_option_format(option, &config->settings, text, n);
 }

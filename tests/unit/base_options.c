@@ -88,6 +88,21 @@ static void an_unknown_key_is_answered_with_the_nearest(void **state)
     assert_refused(set(&target, "wavelength", "1"), OPU_E_NOT_FOUND,
                    "it has flag, seed, bits, rate, exposure, medium, name");
     assert_refused(set(&target, "", "1"), OPU_E_NOT_FOUND, "has no option ''");
+    /* The part after the section is near, too; else the section's keys are told. */
+    static const struct opu_option dotted[] = {
+        {.key = "optim.lr", .type = OPU_OPTION_BOOL},
+        {.key = "optim.momentum", .type = OPU_OPTION_BOOL},
+        {.key = "train.seed", .type = OPU_OPTION_BOOL},
+        {.key = "feedback.seed", .type = OPU_OPTION_BOOL},
+    };
+    assert_refused(opu_option_unknown(dotted, 4, "x", "lr"), OPU_E_NOT_FOUND,
+                   "did you mean 'optim.lr'?");
+    assert_refused(opu_option_unknown(dotted, 4, "x", "sed"), OPU_E_NOT_FOUND,
+                   "did you mean 'train.seed' or 'feedback.seed'?");
+    assert_refused(opu_option_unknown(dotted, 4, "x", "optim.x"), OPU_E_NOT_FOUND,
+                   "did you mean 'optim.lr'?");
+    assert_refused(opu_option_unknown(dotted, 4, "x", "optim.wavelength"), OPU_E_NOT_FOUND,
+                   "it has optim.lr, optim.momentum");
     char longest[3000];
     memset(longest, 'k', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';

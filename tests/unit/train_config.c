@@ -183,7 +183,13 @@ static void unknown_keys_are_refused(void **state)
     (void)state;
     char text[8];
     assert_int_equal(opu_train_config_set(config, "optim.rl", "1"), OPU_E_NOT_FOUND);
-    said("optim.lr");
+    said("did you mean 'optim.lr'?");
+    assert_int_equal(opu_train_config_set(config, "wavelength", "1"), OPU_E_NOT_FOUND);
+    said("it has data.task, ");
+    const char *const last = strrchr(opu_error_message(), ',');
+    unsigned more = 0;
+    assert_int_equal(sscanf(last, ", and %u more", &more), 1); /* whole keys, then a count */
+    assert_true(more > 0 && more < 30);
     assert_int_equal(opu_train_config_get(config, "optim.rl", text, sizeof text), OPU_E_NOT_FOUND);
     assert_int_equal(opu_train_config_get(config, "model.hidden", text, sizeof text),
                      OPU_E_INVALID);
