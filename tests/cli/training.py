@@ -10,7 +10,8 @@ import time
 
 from command import main
 
-SMALL = ("--data", "data", "--set", "model.hidden=32,24", "--set", "train.batch=64", "--set", "optim.lr=2e-3")
+SMALL = ("--data", "data", "--set", "model.hidden=32,24", "--set", "train.batch=64", "--set", "optim.lr=2e-3",
+         "--set", "optim.schedule=constant")
 SIM = ("--device", "sim:seed=5,tau=50")  # noise and drift: the hardest case to resume
 
 
