@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,18 +35,27 @@ void opu_folder_file(const struct opu_folder *folder, const char *name,
     (void)snprintf(text + n, OPU_FOLDER_PATH_SIZE - n, "/%s", name);
 }
 
-int opu_folder_open(struct opu_folder *folder, const char *path, bool resume)
+/* Two processes in one folder would mix their lines. A file system without locks does without. */
+static int take_lock(struct opu_folder *folder)
 {
-    *folder = (struct opu_folder){.path = ""};
-    if (!path || !*path) {
-        return resume ? opu_fail(OPU_E_INVALID, "a run is resumed from its folder; none was given")
-                      : OPU_OK;
+    folder->lock = open(folder->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder->lock >= 0 && flock(folder->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        return opu_fail(OPU_E_BUSY, "%s: another process is training in this folder", folder->path);
     }
-    if (strlen(path) + NAME_ROOM > OPU_FOLDER_PATH_SIZE) {
-        return opu_fail(OPU_E_INVALID, "the run folder's path has %zu bytes, at most %d fit",
-                        strlen(path), OPU_FOLDER_PATH_SIZE - NAME_ROOM);
+    return OPU_OK;
+}
+
+void opu_folder_close(struct opu_folder *folder)
+{
+    if (folder->lock >= 0) {
+        (void)close(folder->lock);
+        folder->lock = -1;
     }
-    (void)snprintf(folder->path, sizeof folder->path, "%s", path);
+}
+
+/* Refuses a folder whose checkpoint is there or not, against what is wanted. */
+static int check_checkpoint(const struct opu_folder *folder, bool resume)
+{
     char file[OPU_FOLDER_PATH_SIZE];
     opu_folder_file(folder, OPU_CHECKPOINT_FILE, file);
     struct stat seen;
@@ -55,10 +65,30 @@ int opu_folder_open(struct opu_folder *folder, const char *path, bool resume)
     }
     if (!resume && has_one) {
         return opu_fail(OPU_E_BUSY,
-                        "%s already holds a run (%s); resume it or choose another folder", path,
-                        OPU_CHECKPOINT_FILE);
+                        "%s already holds a run (%s); resume it or choose another folder",
+                        folder->path, OPU_CHECKPOINT_FILE);
     }
-    return opu_dir_make(path);
+    return OPU_OK;
+}
+
+int opu_folder_open(struct opu_folder *folder, const char *path, bool resume)
+{
+    *folder = (struct opu_folder){.path = "", .lock = -1};
+    if (!path || !*path) {
+        return resume ? opu_fail(OPU_E_INVALID, "a run is resumed from its folder; none was given")
+                      : OPU_OK;
+    }
+    if (strlen(path) + NAME_ROOM > OPU_FOLDER_PATH_SIZE) {
+        return opu_fail(OPU_E_INVALID, "the run folder's path has %zu bytes, at most %d fit",
+                        strlen(path), OPU_FOLDER_PATH_SIZE - NAME_ROOM);
+    }
+    (void)snprintf(folder->path, sizeof folder->path, "%s", path);
+    if (resume) { /* makes no folder where there is none */
+        OPU_TRY(check_checkpoint(folder, resume));
+    }
+    OPU_TRY(opu_dir_make(path));
+    OPU_TRY(take_lock(folder));
+    return check_checkpoint(folder, resume);
 }
 
 static int file_error(const char *what, const char *file)

@@ -17,14 +17,18 @@ enum opu_run_log { OPU_LOG_METRICS = 0, OPU_LOG_TIMING = 1, OPU_RUN_LOGS = 2 };
 struct opu_folder {
     char path[OPU_FOLDER_PATH_SIZE]; /* "": keeps nothing */
     uint64_t bytes[OPU_RUN_LOGS];    /* length of each log */
+    int lock;                        /* the folder itself, locked; -1: none */
 };
 
 /*
  * Opens a folder, made if it is not there. A new run in a folder that has a checkpoint is refused
- * (OPU_E_BUSY), so is a resumed one in a folder that has none (OPU_E_NOT_FOUND). OPU_E_INVALID,
- * OPU_E_IO.
+ * (OPU_E_BUSY), so is a resumed one in a folder that has none (OPU_E_NOT_FOUND), and any while
+ * somebody else has it open (OPU_E_BUSY). OPU_E_INVALID, OPU_E_IO.
  */
 OPU_NODISCARD int opu_folder_open(struct opu_folder *folder, const char *path, bool resume);
+
+/* Lets others have it. After opu_folder_open() alone, also a failed one. */
+void opu_folder_close(struct opu_folder *folder);
 
 bool opu_folder_keeps(const struct opu_folder *folder);
 

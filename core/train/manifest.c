@@ -21,12 +21,20 @@
 #include "core/base/gemm.h"
 
 #define LINE_SIZE 512
+#define MANIFEST "manifest.json"
 
 #ifdef __clang__
 #define COMPILER __VERSION__
 #else
 #define COMPILER "gcc " __VERSION__
 #endif
+
+#ifdef __OPTIMIZE__
+#define OPTIMISED true
+#else
+#define OPTIMISED false
+#endif
+#define EARLIER "earlier"
 
 static int threads(void)
 {
@@ -68,6 +76,7 @@ static void put_build(json_t *root, bool *good)
     cpu_model(cpu);
     put(root, "opu", json_string(opu_version()), good);
     put(root, "compiler", json_string(COMPILER), good);
+    put(root, "optimised", json_boolean(OPTIMISED), good);
 #ifdef __GLIBC__
     put(root, "libc", json_string(gnu_get_libc_version()), good);
 #endif
@@ -103,21 +112,65 @@ static void put_device(json_t *root, const struct opu_trainer *t, bool *good)
     put(root, "device", device, good);
 }
 
-int opu_manifest_write(const struct opu_trainer *trainer)
+static void put_config(json_t *root, const struct opu_train_config *config, bool *good)
+{
+    size_t n;
+    const struct opu_option *options = opu_train_options(&n);
+    json_t *values = json_object();
+    for (size_t i = 0; i < n; i++) {
+        char value[OPU_OPTION_TEXT_SIZE];
+        *good =
+            opu_train_config_get(config, options[i].key, value, sizeof value) == OPU_OK && *good;
+        put(values, options[i].key, json_string(value), good);
+    }
+    put(root, "config", values, good);
+}
+
+/* The manifest that lies there and those before it, oldest first. One that can't be read is gone.
+ */
+static void put_earlier(json_t *root, const struct opu_trainer *t, bool *good)
+{
+    char file[OPU_FOLDER_PATH_SIZE];
+    opu_folder_file(&t->folder, MANIFEST, file);
+    json_t *before = json_load_file(file, 0, NULL);
+    if (!json_is_object(before)) {
+        json_decref(before);
+        return;
+    }
+    json_t *list = json_incref(json_object_get(before, EARLIER));
+    (void)json_object_del(before, EARLIER);
+    if (!json_is_array(list)) {
+        json_decref(list);
+        list = json_array();
+    }
+    if (!json_equal(before, root)) {
+        *good = json_array_append(list, before) == 0 && *good;
+    }
+    if (json_array_size(list) > 0) {
+        put(root, EARLIER, json_incref(list), good);
+    }
+    json_decref(list);
+    json_decref(before);
+}
+
+int opu_manifest_write(const struct opu_trainer *trainer, bool resume)
 {
     bool good = true;
     json_t *root = json_object();
     put(root, "schema", json_integer(1), &good);
     put_build(root, &good);
-    put(root, "seed", json_integer((json_int_t)trainer->config.settings.seed), &good);
+    put_config(root, &trainer->config, &good);
     put_device(root, trainer, &good);
     put_data(root, &trainer->data->info, &good);
+    if (resume && opu_folder_keeps(&trainer->folder)) {
+        put_earlier(root, trainer, &good);
+    }
     char *text = good ? json_dumps(root, JSON_INDENT(2)) : NULL;
     json_decref(root);
     if (!text) {
         return opu_fail(OPU_E_NO_MEMORY, "no memory for the manifest");
     }
-    int const status = opu_folder_write(&trainer->folder, "manifest.json", text);
+    int const status = opu_folder_write(&trainer->folder, MANIFEST, text);
     free(text);
     return status;
 }

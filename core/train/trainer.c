@@ -137,14 +137,14 @@ static int make_alignment(struct opu_trainer *t)
 }
 
 /* What the folder says about the run itself; written anew when it is resumed. */
-static int describe_run(struct opu_trainer *t)
+static int describe_run(struct opu_trainer *t, bool resume)
 {
     char *text;
     OPU_TRY(opu_train_config_write(&t->config, &text));
     int const status = opu_folder_write(&t->folder, "config.ini", text);
     opu_context_free(t->context, text);
     OPU_TRY(status);
-    return opu_manifest_write(t);
+    return opu_manifest_write(t, resume);
 }
 
 static int make(struct opu_trainer *t, const char *run_dir, bool resume)
@@ -159,7 +159,7 @@ static int make(struct opu_trainer *t, const char *run_dir, bool resume)
         }
     }
     OPU_TRY(resume ? opu_checkpoint_read(t) : opu_folder_start(&t->folder));
-    return describe_run(t);
+    return describe_run(t, resume);
 }
 
 int opu_trainer_create(struct opu_trainer **out, struct opu_context *context,
@@ -196,6 +196,7 @@ void opu_trainer_destroy(struct opu_trainer *trainer)
     opu_graph_destroy(trainer->evaluate.graph);
     opu_graph_destroy(trainer->train.graph);
     opu_dataset_close(trainer->data);
+    opu_folder_close(&trainer->folder);
     opu_context_free(trainer->context, trainer->taps);
     opu_context_free(trainer->context, trainer->rows);
     opu_context_free(trainer->context, trainer->order);
@@ -204,16 +205,17 @@ void opu_trainer_destroy(struct opu_trainer *trainer)
 
 int opu_trainer_result(const struct opu_trainer *trainer, struct opu_train_result *result)
 {
-    if (result->size != sizeof *result) {
-        return opu_fail(OPU_E_INVALID, "struct opu_train_result has size %zu, wanted %zu",
-                        result->size, sizeof *result);
+    size_t const size = result->size;
+    if (size < sizeof result->size) {
+        return opu_fail(OPU_E_INVALID, "struct opu_train_result has size %zu, wanted %zu", size,
+                        sizeof *result);
     }
     const struct opu_position *at = &trainer->at;
     const struct opu_projection *projection =
         trainer->feedback ? opu_feedback_projection(trainer->feedback) : NULL;
     struct opu_optical const optical = opu_trainer_optical(trainer);
-    *result = (struct opu_train_result){
-        .size = sizeof *result,
+    struct opu_train_result const now = {
+        .size = size,
         .epochs = at->epochs,
         .train_loss = at->train_loss,
         .train_accuracy = at->train_accuracy,
@@ -231,5 +233,7 @@ int opu_trainer_result(const struct opu_trainer *trainer, struct opu_train_resul
         .identity = projection ? opu_projection_identity(projection) : "",
         .projection = projection ? opu_projection_describe(projection) : "",
     };
+    /* A program built against an older header has a shorter struct. */
+    memcpy(result, &now, size < sizeof now ? size : sizeof now);
     return OPU_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A trainer's inside, shared by the files of this folder: trainer.c makes it, loop.c runs it,
- * evaluate.c measures, checkpoint.c keeps its position.
+ * evaluate.c measures, checkpoint.c and checkpoint_read.c keep its position.
  */
 #ifndef OPU_CORE_TRAINER_H
 #define OPU_CORE_TRAINER_H
@@ -69,7 +69,7 @@ OPU_NODISCARD int opu_trainer_align(struct opu_trainer *trainer);
 /* What the optics did from the run's start up to now. */
 struct opu_optical opu_trainer_optical(const struct opu_trainer *trainer);
 
-/* --- checkpoint.c --- */
+/* --- checkpoint.c, checkpoint_read.c --- */
 
 /* Writes the checkpoint, or leaves the older one. Nothing without a folder. */
 OPU_NODISCARD int opu_checkpoint_write(struct opu_trainer *trainer);
@@ -81,8 +81,11 @@ OPU_NODISCARD int opu_checkpoint_read(struct opu_trainer *trainer);
 
 /* --- manifest.c --- */
 
-/* Writes manifest.json: everything that can move a bit of the run. */
-OPU_NODISCARD int opu_manifest_write(const struct opu_trainer *trainer);
+/*
+ * Writes manifest.json: everything that can move a bit of the run. A resumed run keeps the manifest
+ * that was there under "earlier", unless it says the same.
+ */
+OPU_NODISCARD int opu_manifest_write(const struct opu_trainer *trainer, bool resume);
 
 /* --- loop.c --- */
 

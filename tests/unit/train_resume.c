@@ -4,6 +4,7 @@
 #include "train_toy.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -93,32 +94,133 @@ static void a_finished_run_goes_on_with_more_epochs(void **state)
     opu_train_config_destroy(config);
 }
 
+static void fewer_epochs_than_are_done_are_refused(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("bp", "");
+    assert_int_equal(toy_run(config, "run", false, (struct toy_stop){3, 4}), OPU_E_CANCELLED);
+    for (int epochs = 1; epochs <= 2; epochs++) {
+        toy_set(config, "train.epochs", epochs == 1 ? "1" : "2");
+        assert_int_equal(toy_run(config, "run", true, (struct toy_stop){0}), OPU_E_MISMATCH);
+        toy_said("has 2 epochs and 4 steps behind it, this run has train.epochs = ");
+    }
+    toy_set(config, "train.epochs", "3");
+    toy_runs_well(config, "whole", false);
+    toy_runs_well(config, "run", true);
+    same_as("run", "whole");
+    opu_train_config_destroy(config);
+}
+
+static void more_epochs_stretch_a_cosine_from_where_it_is(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("bp", "");
+    toy_set(config, "optim.schedule", "cosine");
+    toy_set(config, "train.epochs", "2");
+    toy_runs_well(config, "run", false);
+    toy_set(config, "train.epochs", "4");
+    toy_runs_well(config, "run", true);
+    opu_train_config_destroy(config);
+    size_t n;
+    char *text = toy_read("run", "metrics.jsonl", &n);
+    const char *at = text;
+    for (int epoch = 0; epoch <= 4; epoch++, at = strchr(at, '\n') + 1) {
+        double lr = 0;
+        if (sscanf(strstr(at, "\"lr\":"), "\"lr\":%lf", &lr) == 1) {
+            double const total = TOY_STEPS * (epoch <= 2 ? 2 : 4);
+            double const turn = 3.14159265358979 * (TOY_STEPS * epoch - 1) / total;
+            assert_true(fabs(lr - 0.003 * (1 + cos(turn)) / 2) < 1e-9); /* nine digits are kept */
+        } else {
+            assert_int_equal(epoch, 0);
+        }
+    }
+    free(text);
+}
+
+static void a_folder_in_use_is_refused(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("bp", "");
+    char dir[512];
+    struct opu_trainer *first, *second;
+    toy_path(dir, "run", "");
+    assert_int_equal(opu_trainer_create(&first, context, config, dir, false), OPU_OK);
+    for (int done = 0; done < 2; done++) {
+        assert_int_equal(opu_trainer_create(&second, context, config, dir, done == 1), OPU_E_BUSY);
+        toy_said("another process is training");
+        assert_int_equal(opu_trainer_run(first, NULL, NULL), OPU_OK);
+    }
+    opu_trainer_destroy(first);
+    toy_runs_well(config, "run", true);
+    opu_train_config_destroy(config);
+}
+
+static bool manifest_tells_of_earlier(const char *run, const char *text)
+{
+    size_t n;
+    char *manifest = toy_read(run, "manifest.json", &n);
+    const char *const earlier = strstr(manifest, "\"earlier\"");
+    bool const found = earlier != NULL && (text == NULL || strstr(earlier, text) != NULL);
+    free(manifest);
+    return found;
+}
+
+static void the_manifest_keeps_what_the_run_began_with(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("bp", "");
+    assert_int_equal(toy_run(config, "run", false, (struct toy_stop){2, 3}), OPU_E_CANCELLED);
+    toy_runs_well(config, "run", true);
+    assert_false(manifest_tells_of_earlier("run", NULL)); /* by the same library, no news */
+    toy_set(config, "train.epochs", "4");
+    toy_runs_well(config, "run", true);
+    assert_true(manifest_tells_of_earlier("run", "\"train.epochs\": \"3\""));
+    toy_set(config, "train.epochs", "5");
+    toy_runs_well(config, "run", true);
+    assert_true(manifest_tells_of_earlier("run", "\"train.epochs\": \"3\""));
+    assert_true(manifest_tells_of_earlier("run", "\"train.epochs\": \"4\""));
+    opu_train_config_destroy(config);
+}
+
 static void a_finished_run_still_tells_its_result(void **state)
 {
     (void)state;
     struct opu_train_config *config = toy_config("dfa", TOY_SIM);
     char dir[512];
     struct opu_train_result results[2] = {{.size = sizeof results[0]}, {.size = sizeof results[0]}};
-    struct opu_trainer *trainers[2];
+    struct opu_tap_alignment first[2];
+    struct opu_trainer *trainer;
     toy_path(dir, "run", "");
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(opu_trainer_create(&trainers[i], context, config, dir, i == 1), OPU_OK);
-        assert_int_equal(opu_trainer_run(trainers[i], NULL, NULL), OPU_OK);
-        assert_int_equal(opu_trainer_result(trainers[i], &results[i]), OPU_OK);
+        assert_int_equal(opu_trainer_create(&trainer, context, config, dir, i == 1), OPU_OK);
+        assert_int_equal(opu_trainer_run(trainer, NULL, NULL), OPU_OK);
+        assert_int_equal(opu_trainer_result(trainer, &results[i]), OPU_OK);
+        assert_int_equal(results[i].n_taps, 2);
+        if (i == 0) {
+            memcpy(first, results[0].alignment, sizeof first);
+            first[0].tap = "layers.0";
+            first[1].tap = "layers.1";
+            opu_trainer_destroy(trainer);
+        }
     }
     assert_int_equal(results[0].frames, results[1].frames);
     assert_true(results[0].test_accuracy == results[1].test_accuracy);
     assert_true(results[0].train_loss == results[1].train_loss);
     assert_true(results[0].seconds == results[1].seconds);
     assert_true(results[0].saturated_share == results[1].saturated_share);
-    assert_int_equal(results[1].n_taps, 2);
     for (size_t i = 0; i < 2; i++) {
-        assert_string_equal(results[0].alignment[i].tap, results[1].alignment[i].tap);
-        assert_true(results[0].alignment[i].mean == results[1].alignment[i].mean);
-        assert_int_equal(results[0].alignment[i].counted, results[1].alignment[i].counted);
+        assert_string_equal(first[i].tap, results[1].alignment[i].tap);
+        assert_true(first[i].mean == results[1].alignment[i].mean);
+        assert_int_equal(first[i].counted, results[1].alignment[i].counted);
     }
-    opu_trainer_destroy(trainers[0]);
-    opu_trainer_destroy(trainers[1]);
+    /* A program built against an older header has a shorter struct: the rest is left alone. */
+    struct opu_train_result older = {.size = offsetof(struct opu_train_result, parameters),
+                                     .parameters = 7};
+    assert_int_equal(opu_trainer_result(trainer, &older), OPU_OK);
+    assert_true(older.test_accuracy == results[1].test_accuracy && older.parameters == 7);
+    older.size = 0;
+    assert_int_equal(opu_trainer_result(trainer, &older), OPU_E_INVALID);
+    opu_trainer_destroy(trainer);
     opu_train_config_destroy(config);
 }
 
@@ -345,6 +447,10 @@ int main(void)
         TOY_TEST_CASE(dfa_over_drifting_noisy_optics_resumes_to_the_same_bits),
         TOY_TEST_CASE(dfa_by_stochastic_frames_resumes_to_the_same_bits),
         TOY_TEST_CASE(a_finished_run_goes_on_with_more_epochs),
+        TOY_TEST_CASE(fewer_epochs_than_are_done_are_refused),
+        TOY_TEST_CASE(more_epochs_stretch_a_cosine_from_where_it_is),
+        TOY_TEST_CASE(a_folder_in_use_is_refused),
+        TOY_TEST_CASE(the_manifest_keeps_what_the_run_began_with),
         TOY_TEST_CASE(a_finished_run_still_tells_its_result),
         TOY_TEST_CASE(lines_written_after_the_checkpoint_are_written_again),
         TOY_TEST_CASE(lines_that_are_gone_are_told),
