@@ -5,13 +5,12 @@
  * alpha^2 ns, a pixel saturates where |S + R|^2 > F (full scale): with q = sqrt(F / ns) - alpha,
  * the Gaussian tail along R gives
  *
- *   P = P(|S + R| > sqrt F) ~ sqrt(1 + q / alpha) Q(sqrt2 q)      (Q: normal tail; the root: the
- * Rice density's)
+ *   P = P(|S + R| > sqrt F) ~ sqrt(1 + q / alpha) Q(sqrt2 q)
  *
- * and F = ns (alpha + q)^2, q about 3.45 for P = 1e-6. Here the Rice integral itself is solved
- * (opu_speckle_tail). Without a reference it is exp(-F / ns). alpha = 2, nr = 4 ns, where the arm
- * can be set: noise (ns + nr) / (4 nr) is then 25 % above its limit, and the signal still takes a
- * third of the range.
+ * (Q: the normal tail; the root comes from the Rice density's) and F = ns (alpha + q)^2, q
+ * about 3.45 for P = 1e-6. Here the Rice integral itself is solved (opu_speckle_tail). Without a
+ * reference it is exp(-F / ns). alpha = 2, nr = 4 ns, where the arm can be set: noise (ns + nr) /
+ * (4 nr) is then 25 % above its limit, and the signal still takes a third of the range.
  */
 #include <math.h>
 #include <string.h>
@@ -22,9 +21,8 @@
 #include "core/device/projection_internal.h"
 
 #define ALPHA 2.0
-#define ALPHA_MIN \
-    0.5               /* less reference than that reads out nothing: rather report too much light \
-                       */
+/* Less reference than that reads out nothing: rather report too much light. */
+#define ALPHA_MIN 0.5
 #define TOLERANCE 3.0 /* of the predicted share, which assumes the same reference everywhere */
 #define ADJUSTMENTS 6
 #define STEP 0.85 /* exposure of a class that saturates too often, times this */
@@ -32,13 +30,13 @@
 #define TEST_PATTERNS_MIN 4
 #define TEST_PATTERNS_MAX 64
 
-static uint32_t log2_up(size_t n)
+uint32_t opu_class_count(size_t n_in)
 {
     uint32_t c = 0;
-    while (((size_t)1 << c) < n) {
+    while (((size_t)1 << c) < n_in) {
         c++;
     }
-    return c;
+    return c + 1;
 }
 
 size_t opu_class_of(const struct opu_tables *tables, uint32_t n_on)
@@ -123,7 +121,7 @@ static int choose_classes(struct opu_projection *p)
 {
     struct opu_tables *const tables = &p->tables;
     const struct opu_caps *const caps = &p->device->caps;
-    size_t const wanted = log2_up(p->n_in) + 1;
+    size_t const wanted = opu_class_count(p->n_in);
     size_t n = wanted < OPU_CLASSES_MAX ? wanted : OPU_CLASSES_MAX;
     n = n < caps->max_exposures ? n : caps->max_exposures;
     if (p->readout->n_references > 0 && n > caps->max_references / p->readout->n_references) {

@@ -8,21 +8,10 @@
 #include <string.h>
 
 #include "core/base/fail.h"
-#include "core/base/hash.h"
 #include "core/base/mem.h"
-#include "core/device/measure.h"
 #include "core/device/projection_internal.h"
 
 #define DEFAULT_ROWS 1024
-
-/* What precedes the tables in a saved calibration. */
-struct state_head {
-    char magic[8];
-    uint64_t size;
-    uint64_t setup; /* hash of all that the tables depend on */
-};
-
-static const char state_magic[8] = "opucal1";
 
 static const char *first_text(const char *a, const char *b, const char *c)
 {
@@ -197,7 +186,7 @@ static int create_frames(struct opu_projection *p)
     return opu_calibrate(p);
 }
 
-static void describe(struct opu_projection *p)
+void opu_projection_redescribe(struct opu_projection *p)
 {
     char encode[48];
     opu_encoder_format(&p->encoder, encode, sizeof encode);
@@ -239,7 +228,7 @@ int opu_projection_create(struct opu_projection **out, struct opu_device *device
         opu_projection_destroy(p);
         return status;
     }
-    describe(p);
+    opu_projection_redescribe(p);
     opu_context_log(p->context, OPU_LOG_INFO, "projection", "%s: %zu x %zu, %s", p->identity,
                     p->n_out, p->n_in, p->describe);
     *out = p;
@@ -278,124 +267,6 @@ const char *opu_projection_describe(const struct opu_projection *p)
 const char *opu_projection_identity(const struct opu_projection *p)
 {
     return p->identity;
-}
-
-static uint64_t setup_hash(const struct opu_projection *p)
-{
-    char text[OPU_IDENTITY_SIZE + 256];
-    int const n = snprintf(text, sizeof text, "%s|%zu|%zu|%zu|%u|%.17g|%.17g", p->identity,
-                           p->layout.n_inputs, p->n_out, p->layout.n_pixels, p->bits, p->variance,
-                           p->saturation);
-    return opu_hash64(OPU_HASH_START, text, n > 0 ? (size_t)n : 0);
-}
-
-/* The parts of a saved calibration after its head, in order; returns how many. */
-#define STATE_PARTS 5
-struct state_part {
-    void *data;
-    size_t size;
-};
-
-static size_t state_parts(const struct opu_projection *p, char *device_state,
-                          struct state_part parts[STATE_PARTS])
-{
-    if (p->floats) {
-        parts[0] = (struct state_part){device_state, OPU_DEVICE_STATE_SIZE};
-        return 1;
-    }
-    /* One list serves for reading and writing; get does not write through it. */
-    parts[0] = (struct state_part){(void *)(uintptr_t)&p->tables, sizeof p->tables};
-    parts[1] = (struct state_part){p->gain, p->layout.n_table * sizeof *p->gain};
-    parts[2] = (struct state_part){p->offset, 2 * p->layout.n_table * sizeof *p->offset};
-    parts[3] = (struct state_part){p->pick, p->n_out * sizeof *p->pick};
-    parts[4] = (struct state_part){device_state, OPU_DEVICE_STATE_SIZE};
-    return STATE_PARTS;
-}
-
-size_t opu_projection_state_size(const struct opu_projection *p)
-{
-    struct state_part parts[STATE_PARTS];
-    size_t size = sizeof(struct state_head);
-    for (size_t n = state_parts(p, NULL, parts), i = 0; i < n; i++) {
-        size += parts[i].size;
-    }
-    return size;
-}
-
-void opu_projection_state_get(const struct opu_projection *p, void *bytes)
-{
-    char device_state[OPU_DEVICE_STATE_SIZE] = "";
-    const struct opu_backend_ops *const ops = p->device->backend->ops;
-    if (ops->state_get != NULL &&
-        ops->state_get(p->device->handle, device_state, sizeof device_state) < 0) {
-        memset(device_state, 0, sizeof device_state);
-    }
-    struct state_head head = {.size = opu_projection_state_size(p), .setup = setup_hash(p)};
-    memcpy(head.magic, state_magic, sizeof head.magic);
-    uint8_t *to = bytes;
-    memcpy(to, &head, sizeof head);
-    to += sizeof head;
-    struct state_part parts[STATE_PARTS];
-    for (size_t n = state_parts(p, device_state, parts), i = 0; i < n; i++) {
-        memcpy(to, parts[i].data, parts[i].size);
-        to += parts[i].size;
-    }
-}
-
-/* Tables from a file may say anything; what indexes or divides is looked at. */
-static bool tables_sane(const struct opu_projection *p)
-{
-    const struct opu_tables *const tables = &p->tables;
-    bool sane = tables->n_classes > 0 && tables->n_classes <= OPU_CLASSES_MAX &&
-                tables->lowest < 40 && tables->signal_rate > 0.0 &&
-                opu_class_mirrors(p, tables->n_classes - 1) == p->n_in;
-    for (size_t c = 0; sane && c < tables->n_classes; c++) {
-        sane = tables->exposure_us[c] > 0.0 && tables->amplitude[c] >= 0.0;
-    }
-    for (size_t i = 0; sane && i < p->n_out; i++) {
-        sane = p->pick[i] < p->layout.n_pixels;
-    }
-    return sane;
-}
-
-int opu_projection_state_set(struct opu_projection *p, const void *bytes, size_t size)
-{
-    struct state_head head;
-    size_t const wanted = opu_projection_state_size(p);
-    if (p->under_way) {
-        return opu_fail(OPU_E_BUSY, "calibration: a projection is under way; wait for it first");
-    }
-    if (size != wanted) {
-        return opu_fail(OPU_E_MISMATCH, "calibration: saw %zu bytes, wanted %zu", size, wanted);
-    }
-    memcpy(&head, bytes, sizeof head);
-    if (memcmp(head.magic, state_magic, sizeof head.magic) != 0 || head.size != wanted ||
-        head.setup != setup_hash(p)) {
-        return opu_fail(OPU_E_MISMATCH,
-                        "calibration: the bytes are of another set-up than \"%s, %s\"", p->identity,
-                        p->describe);
-    }
-    char device_state[OPU_DEVICE_STATE_SIZE];
-    const uint8_t *from = (const uint8_t *)bytes + sizeof head;
-    struct state_part parts[STATE_PARTS];
-    for (size_t n = state_parts(p, device_state, parts), i = 0; i < n; i++) {
-        memcpy(parts[i].data, from, parts[i].size);
-        from += parts[i].size;
-    }
-    device_state[sizeof device_state - 1] = '\0';
-    if (!p->floats && !tables_sane(p)) {
-        p->tables.n_classes = 0; /* of no use until another state is set */
-        return opu_fail(OPU_E_MISMATCH,
-                        "calibration: the bytes hold impossible exposures or pixels");
-    }
-    if (!p->floats) {
-        OPU_TRY(opu_tables_install(p));
-    }
-    if (p->device->backend->ops->state_set != NULL && device_state[0] != '\0') {
-        OPU_TRY(p->device->backend->ops->state_set(p->device->handle, device_state));
-    }
-    describe(p);
-    return OPU_OK;
 }
 
 int opu_projection_calibration(const struct opu_projection *p, struct opu_calibration *out)

@@ -96,6 +96,11 @@ struct opu_projection {
     uint64_t number;                /* of the call's first frame */
 };
 
+/* --- projection.c --- */
+
+/* Writes describe and identity anew, as when the tables have changed. */
+void opu_projection_redescribe(struct opu_projection *p);
+
 /* --- chunk.c --- */
 
 OPU_NODISCARD int opu_chunk_create(struct opu_projection *p);
@@ -119,6 +124,8 @@ OPU_NODISCARD int opu_calibrate(struct opu_projection *p);
 OPU_NODISCARD int opu_tables_install(struct opu_projection *p);
 /* Index into the tables for a pattern with n_on > 0 mirrors. */
 size_t opu_class_of(const struct opu_tables *tables, uint32_t n_on);
+/* Classes for up to n_in mirrors on, where a device's tables have room for all. */
+uint32_t opu_class_count(size_t n_in);
 /* Largest number of mirrors that class `index` serves. */
 size_t opu_class_mirrors(const struct opu_projection *p, size_t index);
 

@@ -507,15 +507,46 @@ static void calibrations_of_another_set_up_are_refused(void **state)
     assert_refused(opu_projection_state_set(projection, bytes, size), OPU_E_MISMATCH,
                    "another set-up");
     opu_projection_state_get(projection, bytes);
-    /* n_classes beyond all tables, in the middle of otherwise good bytes */
-    struct opu_tables tables = projection->tables;
+    opu_projection_destroy(projection);
+    free(bytes);
+    opu_device_close(device);
+}
+
+/* Otherwise good bytes with tables that index or divide wrongly: the calibration at hand stays. */
+static void impossible_calibrations_leave_the_one_at_hand(void **state)
+{
+    (void)state;
+    struct opu_projection_options const options = options_make("anchor", "ternary");
+    struct opu_device *const device = device_open("fake:");
+    struct opu_projection *const projection = create(device, &options);
+    size_t const size = opu_projection_state_size(projection);
+    uint8_t *const bytes = malloc(size);
+    assert_non_null(bytes);
+    opu_projection_state_get(projection, bytes);
     uint8_t *at = bytes;
-    while (memcmp(at, &tables, sizeof tables) != 0) {
+    while (memcmp(at, &projection->tables, sizeof projection->tables) != 0) {
         at++;
     }
-    tables.n_classes = 1u << 20;
-    memcpy(at, &tables, sizeof tables);
-    assert_refused(opu_projection_state_set(projection, bytes, size), OPU_E_MISMATCH, "impossible");
+    uint8_t *pick = at;
+    while (memcmp(pick, projection->pick, N_OUT * sizeof *projection->pick) != 0) {
+        pick++;
+    }
+    float out[2][ROWS * N_OUT];
+    run(projection, out[0]);
+    for (int fault = 0; fault < 7; fault++) {
+        struct opu_tables tables = projection->tables;
+        uint32_t pixel = fault == 6 ? (uint32_t)projection->layout.n_pixels : projection->pick[0];
+        tables.n_classes = fault == 0 ? 1u << 20 : fault == 1 ? 0 : tables.n_classes;
+        tables.lowest = fault == 2 ? 39 : tables.lowest;
+        tables.exposure_us[0] = fault == 3 ? 1e30 : fault == 4 ? (double)NAN : 1.0;
+        tables.signal_rate = fault == 5 ? 0.0 : tables.signal_rate;
+        memcpy(at, &tables, sizeof tables);
+        memcpy(pick, &pixel, sizeof pixel);
+        assert_refused(opu_projection_state_set(projection, bytes, size), OPU_E_MISMATCH,
+                       "impossible");
+        run(projection, out[1]);
+        assert_memory_equal(out[0], out[1], sizeof out[0]);
+    }
     opu_projection_destroy(projection);
     free(bytes);
     opu_device_close(device);
@@ -688,6 +719,7 @@ int main(void)
         cmocka_unit_test(the_device_goes_to_the_latest_set_up),
         cmocka_unit_test(saved_calibrations_give_the_same_bits),
         cmocka_unit_test(calibrations_of_another_set_up_are_refused),
+        cmocka_unit_test(impossible_calibrations_leave_the_one_at_hand),
         cmocka_unit_test(impossible_options_are_refused),
         cmocka_unit_test(it_describes_itself),
         cmocka_unit_test(variance_scales_the_outputs),
