@@ -5,9 +5,9 @@
  *
  *   binary        p = [x > 0]                                        w = f
  *   ternary:tau   p = [x > tau max|x|], [x < -tau max|x|]            w = +f, -f
- *   stochastic    P(p = 1) = |x| / max|x| in the half of x's sign    w = +f, -f    E(sum w p) = x
- * for f = max|x| bitplanes:k   q = rint(|x| / max|x| (2^k - 1)), plane b of sign s  w = s 2^b /
- * (2^k - 1) f
+ *   stochastic    P(p = 1) = |x| / max|x| in the half of x's sign    w = +f, -f
+ *                 (so that E(sum w p) = x for f = max|x|)
+ *   bitplanes:k   plane b, sign s of q = rint(|x| / max|x| (2^k-1))  w = s 2^b / (2^k - 1) f
  *
  * The row factor f gives the row's norm back where that is asked for: |x| / |t(x)| for binary and
  * ternary, max|x| for stochastic and bit planes; else 1. Patterns without a bit are not sent, zero

@@ -9,8 +9,9 @@
  * scale:
  *
  *   phase4     rows 2k, 2k + 1 = sqrt2 Re, sqrt2 Im of H_k
- *   anchor     row i = sqrt2 Re(conj(A_k) / |A_k| H_k), A = H a, k the i-th pixel with |A_k|^2 > 5
- * % of its mean intensity  |H_i x|^2 (not linear: kept as Re and Im, squared when it runs)
+ *   anchor     row i = sqrt2 Re(conj(A_k) / |A_k| H_k), A = H a
+ *              k: the i-th pixel with |A_k|^2 > 5 % of its mean
+ *   intensity  |H_i x|^2 (not linear: kept as Re and Im, squared when it runs)
  */
 #include <opu/backend.h>
 
