@@ -113,7 +113,12 @@ struct opu_frame_batch {
     int32_t *status;           /**< [n_frames] enum opu_frame_status, or NULL */
 };
 
-/** What a device has done since it was opened, and what the hardware would have taken for it. */
+/**
+ * What a device has done since it was opened, calibration included, and what the hardware would
+ * have taken for it. Calibration's ramps saturate on purpose: they count in all but pixels and
+ * saturated. A frame takes 1 / frame rate, also where its exposure is longer than that, as it may
+ * be while faint light is measured.
+ */
 struct opu_device_stats {
     size_t size;
     uint64_t frames, retries;
