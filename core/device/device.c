@@ -9,6 +9,8 @@
 #include "core/base/fail.h"
 #include "core/base/mem.h"
 #include "core/base/options.h"
+#include "core/device/encode.h"
+#include "core/device/readout.h"
 #include "core/device/registry.h"
 #include "core/device/uri.h"
 
@@ -88,6 +90,24 @@ static int set_options(const struct opu_backend *backend, const struct opu_uri *
         } else {
             return refuse_key(backend, where, key);
         }
+    }
+    return OPU_OK;
+}
+
+/* Encoder and read-out are texts of their own; a typo is told here, not when a projection is made.
+ */
+static int check_defaults(const struct opu_projection_defaults *defaults, const char *scheme)
+{
+    struct opu_encoder encoder;
+    if (defaults->encode != NULL && defaults->encode[0] != 0) {
+        OPU_TRY(opu_encoder_parse(&encoder, defaults->encode));
+    }
+    const char *const readout = defaults->readout;
+    if (readout != NULL && readout[0] != 0 && strcmp(readout, "float") != 0 &&
+        opu_readout_find(readout) == NULL) {
+        return opu_fail(OPU_E_INVALID,
+                        "%.40s: readout: saw \"%.40s\", wanted intensity, anchor or phase4", scheme,
+                        readout);
     }
     return OPU_OK;
 }
@@ -172,6 +192,9 @@ static int open_backend(struct opu_device *device, const struct opu_uri *uri)
         inherit(uri->pairs[uri->n_pairs - 1].value, &device->defaults);
     }
     int status = set_options(backend, uri, options, &device->defaults);
+    if (status == OPU_OK) {
+        status = check_defaults(&device->defaults, uri->scheme);
+    }
     if (status == OPU_OK) {
         status = backend->ops->open(&device->handle, device->context, options);
         device->handle = status < 0 ? NULL : device->handle;
