@@ -83,7 +83,7 @@ static int read_open(struct opu_context *context, int fd, const char *path, size
         return fail_errno(OPU_E_IO, errno, path, "can't be read");
     }
     if (S_ISDIR(facts.st_mode)) {
-        return opu_fail(OPU_E_IO, "%s: is a directory, wanted a file", path);
+        return opu_fail(OPU_E_FORMAT, "%s: is a directory, wanted a file", path);
     }
     /* Pipes and /proc tell no size. */
     size_t const size = S_ISREG(facts.st_mode) && facts.st_size > 0 ? (size_t)facts.st_size : 4096;

@@ -7,8 +7,8 @@
 
 /*
  * Reads a file of at most `limit` bytes; (*bytes)[*n] is 0. The caller frees with
- * opu_context_free(). OPU_E_NOT_FOUND, OPU_E_IO, OPU_E_FORMAT (larger than the limit),
- * OPU_E_NO_MEMORY.
+ * opu_context_free(). OPU_E_NOT_FOUND, OPU_E_IO, OPU_E_FORMAT (a directory, or larger than
+ * the limit), OPU_E_NO_MEMORY.
  */
 OPU_NODISCARD int opu_file_read(struct opu_context *context, const char *path, size_t limit,
                                 uint8_t **bytes, size_t *n);

@@ -103,7 +103,7 @@ static void what_can_not_be_read_is_told(void **state)
     size_t n;
     assert_refused(opu_file_read(NULL, "/nowhere/x", 10, &bytes, &n), OPU_E_NOT_FOUND,
                    "/nowhere/x: can't be opened: No such file");
-    assert_refused(opu_file_read(NULL, "/tmp", 10, &bytes, &n), OPU_E_IO, "is a directory");
+    assert_refused(opu_file_read(NULL, "/tmp", 10, &bytes, &n), OPU_E_FORMAT, "is a directory");
     assert_null(bytes);
 }
 
