@@ -71,16 +71,18 @@ static int open_all(struct check *check, const struct check_options *wish, const
             "%s has %zu inputs and %zu pixels, wanted %zu and %zu; see --n-in and --n-out", uri,
             caps->max_inputs, caps->max_pixels, check->n_in, check->n_out);
     }
-    bool const squares = wish->readout != NULL && strcmp(wish->readout, "intensity") == 0;
-    const char *const encode = squares ? "binary" : "ternary";
-    struct opu_projection_options const plan = {.size = sizeof plan,
-                                                .n_in = check->n_in,
-                                                .n_out = check->n_out,
-                                                .max_rows = check->n_in,
-                                                .encode = check->frames ? encode : NULL,
-                                                .readout = wish->readout,
-                                                .bits = (uint32_t)wish->bits.value};
+    struct opu_projection_options plan = {.size = sizeof plan,
+                                          .n_in = check->n_in,
+                                          .n_out = check->n_out,
+                                          .max_rows = check->n_in,
+                                          .encode = check->frames ? "ternary" : NULL,
+                                          .readout = wish->readout,
+                                          .bits = (uint32_t)wish->bits.value};
     status = opu_projection_create(&check->projection, check->device, &plan);
+    if (status == OPU_E_UNSUPPORTED && check->frames) {
+        plan.encode = "binary"; /* the read-out, from --readout or the URI, squares */
+        status = opu_projection_create(&check->projection, check->device, &plan);
+    }
     if (status < 0) {
         return status;
     }
