@@ -100,7 +100,8 @@ static void print_options(const struct opu_backend_info *info)
     for (size_t i = 0; i < info->n_options; i++) {
         const struct opu_option *const option = &info->options[i];
         char value[320], range[256];
-        snprintf(value, sizeof value, "%s=%s", option->key, option->fallback);
+        snprintf(value, sizeof value, "%s=%s", option->key,
+                 option->fallback != NULL ? option->fallback : "");
         range_text(range, sizeof range, option);
         printf("  %-24s %-18s %s%s%s%s\n", value, range, option->help,
                option->unit != NULL ? " (" : "", option->unit != NULL ? option->unit : "",
@@ -115,7 +116,7 @@ static json_t *options_json(const struct opu_backend_info *info)
         const struct opu_option *const option = &info->options[i];
         char range[256];
         range_text(range, sizeof range, option);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s?, s:s}", "key", option->key,
+        json_array_append_new(list, json_pack("{s:s, s:s?, s:s, s:s?, s:s}", "key", option->key,
                                               "default", option->fallback, "range", range, "unit",
                                               option->unit, "help", option->help));
     }

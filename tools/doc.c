@@ -12,7 +12,7 @@ static const struct {
     {0, "done"},
     {1, "failed (memory, disk full, ...)"},
     {2, "wrong usage: command, option, value or URI"},
-    {3, "device: not found, busy, gone, faulty, or its matrix has changed"},
+    {3, "device: not found, busy, gone, faulty, unable to, or its matrix has changed"},
     {4, "data: missing, malformed, not finite, or a checkpoint of another network"},
     {5, "a target was missed (check, train --target)"},
     {130, "interrupted; what was promised to be kept is kept"},
@@ -254,7 +254,8 @@ static void man_devices(FILE *file)
         for (size_t k = 0; k < info->n_options; k++) {
             const struct opu_option *const option = &info->options[k];
             char left[128], right[512];
-            snprintf(left, sizeof left, "%s=%s", option->key, option->fallback);
+            snprintf(left, sizeof left, "%s=%s", option->key,
+                     option->fallback != NULL ? option->fallback : "");
             snprintf(right, sizeof right, "%s%s%s%s", option->help,
                      option->unit != NULL ? " (" : "", option->unit != NULL ? option->unit : "",
                      option->unit != NULL ? ")" : "");

@@ -45,6 +45,10 @@ CASES = (
     ("info sim:sed=1", 2, "", "*sed*seed*"),
     ("info sim:seed=x", 2, "", "*seed*x*"),
     ("info sim:bits=99", 2, "", "*bits*99*"),
+    ("info sim:readout=phase5", 2, "", '*readout*"phase5"*'),
+    ("info sim:encode=bitplanes:99", 2, "", '*encode*"bitplanes:99"*'),
+    ("info exact:of=sim:encode=trinary", 2, "", '*encode*"trinary"*'),
+    ("project exact: --in . --out y.npy --n-out 4", 4, "", "*.: is a directory, wanted a file*"),
     ("info nocolon", 3, "", "*nocolon*"),
     ("devices", 0, "*sim:*exact:*null:*", ""),
     ("devices more", 2, "", "*unexpected argument 'more'*"),
@@ -55,6 +59,7 @@ CASES = (
     ("check exact: --n-in 100", 2, "", "*--n-in*100*power of two*"),
     ("check exact: --n-in 32 --n-out 256", 0, "*linearity error*PASS*rate here*", ""),
     ("check null: --n-in 32 --n-out 64", 5, "*linearity error*FAIL*", "*"),
+    ("check sim:readout=intensity --n-in 32 --n-out 256", 0, "*intensity*repeated answer*PASS*", ""),
     ("check nosuch:", 3, "", "*nosuch*"),
 )
 
@@ -93,6 +98,13 @@ def every_command_has_help_with_examples(bench):
         assert by_option.out == by_command.out, f"opu {name} --help and opu help {name} differ"
         long = [line for line in by_option.out.splitlines() if len(line) > 100]
         assert not long, f"lines over 100 columns: {long}"
+
+
+def options_without_a_default_are_told(bench):
+    text = bench.opu("info", "exact:").wants(0, "*\n  of= *").out + bench.opu("--man").wants(0).out
+    assert "(null)" not in text, "a missing default is printed as (null)"
+    document = bench.opu("info", "exact:", "--json").wants(0).document()
+    assert {"seed", "of"} <= {option["key"] for option in document["options"]}, document["options"]
 
 
 def options_may_stand_anywhere(bench):
@@ -163,6 +175,7 @@ main(
     failures_with_json_are_one_document,
     results_with_json_are_one_document,
     every_command_has_help_with_examples,
+    options_without_a_default_are_told,
     options_may_stand_anywhere,
     logs_go_to_stderr_as_asked,
     threads_wait_politely_whatever_the_command_is_called,
