@@ -99,12 +99,11 @@ static int set_options(const struct opu_backend *backend, const struct opu_uri *
 static int check_defaults(const struct opu_projection_defaults *defaults, const char *scheme)
 {
     struct opu_encoder encoder;
-    if (defaults->encode != NULL && defaults->encode[0] != 0) {
+    if (defaults->encode[0] != 0) {
         OPU_TRY(opu_encoder_parse(&encoder, defaults->encode));
     }
     const char *const readout = defaults->readout;
-    if (readout != NULL && readout[0] != 0 && strcmp(readout, "float") != 0 &&
-        opu_readout_find(readout) == NULL) {
+    if (readout[0] != 0 && strcmp(readout, "float") != 0 && opu_readout_find(readout) == NULL) {
         return opu_fail(OPU_E_INVALID,
                         "%.40s: readout: saw \"%.40s\", wanted intensity, anchor or phase4", scheme,
                         readout);
