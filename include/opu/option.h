@@ -15,12 +15,13 @@
 extern "C" {
 #endif
 
+/** Values are stable: they are only ever added to. */
 enum opu_option_type {
-    OPU_OPTION_BOOL,   /**< bool: 0/1, no/yes, off/on, false/true */
-    OPU_OPTION_UINT,   /**< uint64_t, decimal */
-    OPU_OPTION_DOUBLE, /**< double, finite */
-    OPU_OPTION_CHOICE, /**< int: index into choices, "a|b|c" */
-    OPU_OPTION_TEXT    /**< char[OPU_OPTION_TEXT_SIZE], no control characters */
+    OPU_OPTION_BOOL = 0,   /**< bool: 0/1, no/yes, off/on, false/true */
+    OPU_OPTION_UINT = 1,   /**< uint64_t, decimal */
+    OPU_OPTION_DOUBLE = 2, /**< double, finite */
+    OPU_OPTION_CHOICE = 3, /**< int: index into choices, "a|b|c" */
+    OPU_OPTION_TEXT = 4    /**< char[OPU_OPTION_TEXT_SIZE], no control characters */
 };
 
 #define OPU_OPTION_TEXT_SIZE 256

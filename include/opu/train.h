@@ -23,12 +23,16 @@ struct opu_trainer;
 /** Every key a configuration has, as "section.key", with default, range and help. Static. */
 OPU_API const struct opu_option *opu_train_options(size_t *n);
 
-/** A configuration with every key at its default. */
+/** A configuration with every key at its default. @return OPU_OK, OPU_E_NO_MEMORY */
 OPU_NODISCARD OPU_API int opu_train_config_create(struct opu_train_config **out,
                                                   struct opu_context *context);
+/** NULL is fine. */
 OPU_API void opu_train_config_destroy(struct opu_train_config *config);
 
-/** @return OPU_OK, OPU_E_NOT_FOUND (no such key; the message offers near ones), OPU_E_INVALID */
+/**
+ * Sets a key from text. @return OPU_OK, OPU_E_NOT_FOUND (no such key; the message offers near
+ * ones), OPU_E_INVALID (a value out of its range, or one that an .ini file can't hold)
+ */
 OPU_NODISCARD OPU_API int opu_train_config_set(struct opu_train_config *config, const char *key,
                                                const char *value);
 
@@ -42,7 +46,7 @@ OPU_NODISCARD OPU_API int opu_train_config_get(const struct opu_train_config *co
  */
 OPU_NODISCARD OPU_API int opu_train_config_read(struct opu_train_config *config, const char *path);
 
-/** The same from memory: the border that is fuzzed. */
+/** The same from memory: the border that is fuzzed. A failure of either changes nothing. */
 OPU_NODISCARD OPU_API int opu_train_config_parse(struct opu_train_config *config, const char *text);
 
 /** How far a run is. */
@@ -62,20 +66,27 @@ struct opu_train_progress {
 typedef int (*opu_train_progress_fn)(void *user, const struct opu_train_progress *progress);
 
 /**
- * Loads the data, builds and plans the network, opens the device.
+ * Loads the data, builds and plans the network, opens the device. A trainer belongs to one thread
+ * at a time; the context must outlive it, the configuration is copied. The run folder is the
+ * trainer's alone until it is destroyed.
  * @param run_dir the run folder, made if it is not there; NULL: nothing is written
  * @param resume go on from the folder's checkpoint
  * @return OPU_OK, OPU_E_NOT_FOUND (data, device or checkpoint), OPU_E_FORMAT, OPU_E_INVALID,
- *         OPU_E_MATRIX_CHANGED, OPU_E_MISMATCH, OPU_E_NO_MEMORY, ...
+ *         OPU_E_BUSY (the folder already holds a run, or another process has it),
+ *         OPU_E_MATRIX_CHANGED, OPU_E_MISMATCH (a checkpoint of another network, data or
+ *         configuration), OPU_E_IO, OPU_E_NO_MEMORY, OPU_E_DEVICE, ...
  */
 OPU_NODISCARD OPU_API int opu_trainer_create(struct opu_trainer **out, struct opu_context *context,
                                              const struct opu_train_config *config,
                                              const char *run_dir, bool resume);
+/** NULL is fine. */
 OPU_API void opu_trainer_destroy(struct opu_trainer *trainer);
 
 /**
- * Runs to the last epoch. @p fn may be NULL. @return OPU_OK, OPU_E_CANCELLED, OPU_E_NUMERIC, device
- * codes
+ * Runs to the last epoch. @p fn may be NULL. After OPU_E_CANCELLED it may be called again and goes
+ * on; after another failure the weights may be in the middle of a step: destroy the trainer and
+ * resume from the checkpoint.
+ * @return OPU_OK, OPU_E_CANCELLED, OPU_E_NUMERIC, OPU_E_IO, device codes
  */
 OPU_NODISCARD OPU_API int opu_trainer_run(struct opu_trainer *trainer, opu_train_progress_fn fn,
                                           void *user);
@@ -87,7 +98,8 @@ struct opu_tap_alignment {
     uint64_t counted, left_out; /**< samples with a gradient, and without */
 };
 
-/** What a run came to. Pointers are borrowed from the trainer. */
+/** What a run came to so far; NaN for what was not measured. Pointers are borrowed from the
+ * trainer. */
 struct opu_train_result {
     size_t size;
     uint64_t epochs;
@@ -101,6 +113,7 @@ struct opu_train_result {
     const char *identity;   /**< of the projection, "" without a device */
     const char *projection; /**< opu_projection_describe(), "" without a device */
 };
+/** Fills *result, whose size member must be set. @return OPU_OK, OPU_E_INVALID */
 OPU_API int opu_trainer_result(const struct opu_trainer *trainer, struct opu_train_result *result);
 
 #ifdef __cplusplus
