@@ -187,8 +187,11 @@ static int train(struct training *training)
 {
     struct cli *const cli = training->cli;
     bool const resume = training->wish->resume, dry = training->wish->dry_run;
-    int status = opu_trainer_create(&training->trainer, cli->context, training->config,
+    int status = dry || resume ? OPU_OK : train_overwrite(training);
+    if (status == OPU_OK) {
+        status = opu_trainer_create(&training->trainer, cli->context, training->config,
                                     dry ? NULL : training->dir, resume && !dry);
+    }
     if (status < 0) {
         return cli_fail(cli, place_of(training, status), status);
     }

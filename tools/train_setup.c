@@ -161,12 +161,24 @@ int train_prepare_new(struct training *training, int argc, char **argv)
         return OPU_OK;
     }
     return wish->overwrite
-               ? empty_dir(wish->out)
+               ? OPU_OK /* train_overwrite() */
                : opu_fail(
                      OPU_E_INVALID,
                      "%s already holds a run: --resume goes on with it, --overwrite replaces it, "
                      "another --out keeps both",
                      wish->out);
+}
+
+int train_overwrite(struct training *training)
+{
+    struct opu_trainer *trainer = NULL;
+    if (!training->wish->overwrite || !run_folder_has(training->dir, RUN_CHECKPOINT)) {
+        return OPU_OK;
+    }
+    int const status =
+        opu_trainer_create(&trainer, training->cli->context, training->config, NULL, false);
+    opu_trainer_destroy(trainer);
+    return status == OPU_OK ? empty_dir(training->dir) : status;
 }
 
 int train_prepare_resume(struct training *training, int argc, char **argv)

@@ -24,8 +24,17 @@ struct training {
     struct cli_progress progress;
 };
 
-/* A new run: the configuration from the preset or file, and a folder that holds no other run. */
+/*
+ * A new run: the configuration from the preset or file, and a folder that holds no other run, or
+ * one that train_overwrite() is to clear.
+ */
 OPU_NODISCARD int train_prepare_new(struct training *training, int argc, char **argv);
+
+/*
+ * With --overwrite: takes the older run away, but not before a trainer could be made: a slip in the
+ * data's folder or the device shall not cost it.
+ */
+OPU_NODISCARD int train_overwrite(struct training *training);
 
 /* A resumed run: the folder's own configuration, with the options on top. */
 OPU_NODISCARD int train_prepare_resume(struct training *training, int argc, char **argv);

@@ -141,7 +141,10 @@ def folders_are_not_overwritten_unasked(bench):
     kept = metrics_of(bench, "runs/fashion-mlp-shallow-seed1")
     train(bench, *words, "--out", "runs/fashion-mlp-shallow-seed1").wants(2, "", "*already holds a run*--resume*")
     assert metrics_of(bench, "runs/fashion-mlp-shallow-seed1") == kept, "a refused run changed the folder"
-    train(bench, *words, "--seed", 4, "--out", "runs/fashion-mlp-shallow-seed1", "--overwrite").wants(0)
+    again = (*words, "--seed", 4, "--out", "runs/fashion-mlp-shallow-seed1", "--overwrite")
+    train(bench, *again, "--data", "nowhere").wants(4, "", "*nowhere*")
+    assert metrics_of(bench, "runs/fashion-mlp-shallow-seed1") == kept, "a slip cost the older run"
+    train(bench, *again).wants(0)
     assert metrics_of(bench, "runs/fashion-mlp-shallow-seed1") != kept, "--overwrite left the old run"
 
 
@@ -217,6 +220,17 @@ def configuration_files_are_read_and_refused(bench):
         seen.wants(seen.code, "", err)
 
 
+def benchmark_prints_whole_rates_and_ratios_with_two_decimals(bench):
+    bench.data_set()
+    environment = {"OPU_DATA_DIR": str(bench.path("data"))}
+    words = ("bench", "train", "--rounds", 1, "--steps", 1)
+    seen = bench.opu(*words, env=environment).wants(0)
+    rows = re.findall(r"^  (.{52}) +(\S+) (rows/s|x|MB) ", seen.out, re.MULTILINE)
+    assert {unit for _, _, unit in rows} == {"rows/s", "x", "MB"}, str(seen)
+    for name, value, unit in rows:
+        assert re.fullmatch(r"\d+\.\d\d" if unit == "x" else r"\d+", value), f"{name}: {value} {unit}\n{seen}"
+
+
 class Page(html.parser.HTMLParser):
     """Collects tags and attributes, and complains about a tag that is not closed."""
 
@@ -274,5 +288,6 @@ main(
     target_decides_the_exit_code,
     dry_run_writes_nothing,
     configuration_files_are_read_and_refused,
+    benchmark_prints_whole_rates_and_ratios_with_two_decimals,
     report_is_one_page_without_a_network,
 )
