@@ -60,6 +60,10 @@ CASES = (
     ("check exact: --n-in 32 --n-out 256", 0, "*linearity error*PASS*rate here*", ""),
     ("check null: --n-in 32 --n-out 64", 5, "*linearity error*FAIL*", "*"),
     ("check sim:readout=intensity --n-in 32 --n-out 256", 0, "*intensity*repeated answer*PASS*", ""),
+    ("check sim:readout=anchor,seed=26 --seed 1", 0, "*saturated pixels*PASS*", ""),
+    ("check sim:seed=30 --n-in 16 --n-out 64", 0, "*saturated pixels*PASS*", ""),
+    ("check sim:readout=intensity,seed=4 --seed 4 --n-in 64 --n-out 256", 0, "*saturated pixels*PASS*", ""),
+    ("check sim:saturation=0.01", 5, "*saturated pixels*FAIL*", ""),
     ("check nosuch:", 3, "", "*nosuch*"),
 )
 
