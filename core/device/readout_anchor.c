@@ -8,7 +8,9 @@
  *
  * one real output a pixel, two frames a pattern, variance (|S + A|^2 + |S|^2 + 2 sr^2) / (4 |A|^2).
  * It diverges where A is weak: of somewhat more pixels than outputs the first n_out with |A|^2
- * above 5 % of its mean serve.
+ * above 5 % of its mean serve. Which these are is measured: a pixel within the measurement's error
+ * of the floor may be taken by one calibration and left out by another, and the outputs behind it
+ * then move up by one. A saved calibration holds the choice.
  *
  * Mirrors that are off leak the amplitude e: a pattern p shows the field P + L with P = (1 - e) H
  * p, L = e H 1. Then |X + A + L|^2 - |X + L|^2 - (|A + L|^2 - |L|^2) = 2 Re(X A*) exactly: the
@@ -16,6 +18,7 @@
  * brightnesses: nothing, anchor, inputs, all.
  */
 #include <math.h>
+#include <string.h>
 
 #include "core/base/fail.h"
 #include "core/base/mem.h"
@@ -25,7 +28,7 @@
 #define RAMP_POINTS 128
 #define RAMP_TOP 20.0   /* brings a pixel at the floor of 5 % to full scale */
 #define RAMP_SPAN 400.0 /* and still leaves room below for the brightest */
-#define REPEATS 8
+#define REPEATS 16
 #define CERTAIN 5.0         /* standard deviations between a pixel's light and the floor */
 #define GOLDEN 0.6180339887 /* moves the ramp's steps from one repeat to the next */
 
@@ -86,34 +89,41 @@ static int add_ramp(struct opu_projection *p, const uint8_t *bits, double rate, 
     return OPU_OK;
 }
 
+/* The `repeat`-th look at inputs, all and anchor. */
+static int measure_bright(struct opu_projection *p, uint8_t *bits, size_t repeat,
+                          struct opu_line *lines, struct light *light)
+{
+    size_t const n = p->layout.n_pixels;
+    size_t const all = p->layout.n_inputs;
+    double const s = p->tables.signal_rate;
+    memset(bits, 0, p->chunk.frame_bytes);
+    set_bits(bits, 0, p->n_in);
+    OPU_TRY(add_ramp(p, bits, s * (double)p->n_in, repeat, lines, light + 2 * n));
+    set_bits(bits, p->n_in, all);
+    OPU_TRY(add_ramp(p, bits, s * (double)all, repeat, lines, light + 3 * n));
+    return add_ramp(p, p->anchor, s * (double)p->layout.n_anchor, repeat, lines, light + n);
+}
+
 /* The four brightnesses of every pixel, [4][n_pixels]: nothing, anchor, inputs, all. */
 static int measure_four(struct opu_projection *p, uint8_t *bits, struct opu_line *lines,
                         struct light *light)
 {
-    size_t const n = p->layout.n_pixels;
-    size_t const n_in = p->n_in;
-    size_t const all = p->layout.n_inputs;
-    double const s = p->tables.signal_rate;
     double off = 0.0;
     struct opu_ramp const nothing = {.bits = bits};
     OPU_TRY(opu_measure_rate(p, &nothing, &off));
     /* Below a millionth of all mirrors' light the rest is the converter's own. */
-    if (off > 1e-6 * s * (double)all) {
+    if (off > 1e-6 * p->tables.signal_rate * (double)p->layout.n_inputs) {
         OPU_TRY(add_ramp(p, bits, off, 0, lines, light));
     }
-    set_bits(bits, 0, n_in);
-    OPU_TRY(add_ramp(p, bits, s * (double)n_in, 0, lines, light + 2 * n));
-    set_bits(bits, n_in, all);
-    OPU_TRY(add_ramp(p, bits, s * (double)all, 0, lines, light + 3 * n));
-    return add_ramp(p, p->anchor, s * (double)p->layout.n_anchor, 0, lines, light + n);
+    return measure_bright(p, bits, 0, lines, light);
 }
 
 /*
  * |A|^2 of every pixel. With k = e / (1 - e), Y = X1 + A (all inputs and the anchor), L = k Y and c
  * = Re(X1 A*): |A + L|^2 = a (1 + 2k) + 2k c + k^2 y, |X1 + L|^2 = b (1 + 2k) + 2k c + k^2 y, a + b
- * + 2c = y.
+ * + 2c = y. Returns k.
  */
-static void solve(const struct opu_projection *p, const struct light *light, double *a)
+static double solve(const struct opu_projection *p, const struct light *light, double *a)
 {
     size_t const n = p->layout.n_pixels;
     double off = 0.0;
@@ -131,14 +141,20 @@ static void solve(const struct opu_projection *p, const struct light *light, dou
         double const c = 0.5 * (y * (1.0 + 2.0 * k) - anchor - inputs + 2.0 * k * k * y);
         a[i] = (anchor - k * k * y - 2.0 * k * c) / (1.0 + 2.0 * k);
     }
+    return k;
 }
 
-/* Whether a pixel among those that matter may lie on either side of the floor. */
-static bool doubtful(const struct opu_projection *p, const double *a, const struct light *anchor,
-                     double floor_rate)
+/*
+ * Whether a pixel may lie on either side of the floor. To first order in k the errors of anchor,
+ * inputs and all enter a[] with the factors 1, k and k (see solve()).
+ */
+static bool doubtful(const struct opu_projection *p, const double *a, const struct light *light,
+                     double k, double floor_rate)
 {
-    for (size_t i = 0; i < p->layout.n_pixels; i++) {
-        if (fabs(a[i] - floor_rate) < CERTAIN * sqrt(anchor[i].var)) {
+    size_t const n = p->layout.n_pixels;
+    for (size_t i = 0; i < n; i++) {
+        double const var = light[n + i].var + k * k * (light[2 * n + i].var + light[3 * n + i].var);
+        if (fabs(a[i] - floor_rate) < CERTAIN * sqrt(var)) {
             return true;
         }
     }
@@ -174,14 +190,13 @@ static int finish(struct opu_projection *p, const struct light *light, const dou
 static int measure_with(struct opu_projection *p, uint8_t *bits, struct opu_line *lines,
                         struct light *light, double *a)
 {
-    size_t const n = p->layout.n_pixels;
     double const mean = p->tables.signal_rate * (double)p->layout.n_anchor;
     double const floor_rate = OPU_ANCHOR_FLOOR * mean;
     OPU_TRY(measure_four(p, bits, lines, light));
-    solve(p, light, a);
-    for (size_t i = 1; i < REPEATS && doubtful(p, a, light + n, floor_rate); i++) {
-        OPU_TRY(add_ramp(p, p->anchor, mean, i, lines, light + n));
-        solve(p, light, a);
+    double k = solve(p, light, a);
+    for (size_t i = 1; i < REPEATS && doubtful(p, a, light, k, floor_rate); i++) {
+        OPU_TRY(measure_bright(p, bits, i, lines, light));
+        k = solve(p, light, a);
     }
     return finish(p, light, a, floor_rate);
 }
