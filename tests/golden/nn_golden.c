@@ -141,17 +141,6 @@ static void the_relu_network_is_that_of_pytorch(void **state)
     check(*state, "relu");
 }
 
-static int open_context(void **state)
-{
-    return opu_context_create((struct opu_context **)state, NULL);
-}
-
-static int close_context(void **state)
-{
-    opu_context_destroy(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

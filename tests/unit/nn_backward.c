@@ -527,17 +527,6 @@ static void one_thread_and_many_give_the_same_bits(void **state)
 }
 #endif
 
-static int open_context(void **state)
-{
-    return opu_context_create((struct opu_context **)state, NULL);
-}
-
-static int close_context(void **state)
-{
-    opu_context_destroy(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

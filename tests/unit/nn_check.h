@@ -15,7 +15,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <opu/context.h>
+
 #include "core/base/rng.h"
+
+/* For groups of tests: *state is a context. */
+static inline int open_context(void **state)
+{
+    return opu_context_create((struct opu_context **)state, NULL);
+}
+
+static inline int close_context(void **state)
+{
+    opu_context_destroy(*state);
+    return 0;
+}
 
 /* A stream of numbers in (-1, 1). */
 struct numbers {

@@ -420,17 +420,6 @@ static void parameters_of_another_model_are_not_shared(void **state)
     opu_graph_destroy(owner);
 }
 
-static int open_context(void **state)
-{
-    return opu_context_create((struct opu_context **)state, NULL);
-}
-
-static int close_context(void **state)
-{
-    opu_context_destroy(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {

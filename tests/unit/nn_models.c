@@ -145,17 +145,6 @@ static void an_unknown_model_is_told_the_known_ones(void **state)
     }
 }
 
-static int open_context(void **state)
-{
-    return opu_context_create((struct opu_context **)state, NULL);
-}
-
-static int close_context(void **state)
-{
-    opu_context_destroy(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
