@@ -27,7 +27,7 @@ static struct opu_projection *open_projection(struct opu_device **device, size_t
         .readout = readout,
         .rescale = -1,
     };
-    struct opu_projection *projection;
+    struct opu_projection *projection = NULL;
     if (opu_device_open(device, NULL, "sim:") < 0 ||
         opu_projection_create(&projection, *device, &options) < 0) {
         fail_msg("%zu inputs: %s", n_in, opu_error_message());
