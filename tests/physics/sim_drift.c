@@ -58,7 +58,7 @@ static void the_last_step_has_nodes_of_its_own(void **state)
     (void)state;
     assert_int_equal(opu_drift_step(3.0, 0.0), 0);
     assert_int_equal(opu_drift_step(3.0, 1.5), 512);
-    double const times[] = {1e9, 1e30, INFINITY};
+    double const times[] = {1e9, 1e30, (double)INFINITY};
     for (size_t i = 0; i < 3; ++i) {
         uint64_t const step = opu_drift_step(times[i], 1e-12);
         struct opu_drift_mix mix;
