@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <zlib.h>
+
 #include <opu/backend.h>
 
 #include "core/base/fail.h"
@@ -53,8 +55,8 @@ const struct opu_checkpoint_field opu_checkpoint_fields[OPU_CHECKPOINT_FIELDS] =
     REAL("optical_j", optical.joules),
 };
 
-/* format, config, identity, data */
-#define N_META (OPU_CHECKPOINT_FIELDS + 4)
+/* format, config, identity, data, crc32 */
+#define N_META (OPU_CHECKPOINT_FIELDS + 5)
 
 void opu_checkpoint_data(const struct opu_trainer *t, char text[OPU_CHECKPOINT_DATA_SIZE])
 {
@@ -65,6 +67,15 @@ void opu_checkpoint_data(const struct opu_trainer *t, char text[OPU_CHECKPOINT_D
         n += (size_t)snprintf(text + n, OPU_CHECKPOINT_DATA_SIZE - n, "%s %016" PRIx64 "\n",
                               file->name, file->hash);
     }
+}
+
+uint32_t opu_checkpoint_crc(uint32_t crc, const struct opu_tensor_ref *tensor)
+{
+    size_t n = opu_dtype_size(tensor->dtype);
+    for (size_t i = 0; i < tensor->rank; i++) {
+        n *= tensor->shape[i]; /* can't overflow: the tensor is in memory */
+    }
+    return (uint32_t)crc32_z(crc, tensor->data, n);
 }
 
 const char *opu_checkpoint_identity(const struct opu_trainer *t)
@@ -200,6 +211,13 @@ static int write_parts(struct opu_trainer *t, const struct parts *parts)
     meta[OPU_CHECKPOINT_FIELDS + 1] = (struct opu_meta){"config", parts->config};
     meta[OPU_CHECKPOINT_FIELDS + 2] = (struct opu_meta){"identity", opu_checkpoint_identity(t)};
     meta[OPU_CHECKPOINT_FIELDS + 3] = (struct opu_meta){"data", data};
+    uint32_t crc = 0;
+    for (size_t i = 0; i < parts->n_tensors; i++) {
+        crc = opu_checkpoint_crc(crc, &parts->tensors[i]);
+    }
+    char crc_text[16];
+    (void)snprintf(crc_text, sizeof crc_text, "%08" PRIx32, crc);
+    meta[OPU_CHECKPOINT_FIELDS + 4] = (struct opu_meta){"crc32", crc_text};
     char path[OPU_FOLDER_PATH_SIZE];
     opu_folder_file(&t->folder, OPU_CHECKPOINT_FILE, path);
     return opu_safetensors_write(t->context, path, parts->tensors, parts->n_tensors, meta, N_META);

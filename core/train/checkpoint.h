@@ -27,6 +27,10 @@ extern const struct opu_checkpoint_field opu_checkpoint_fields[OPU_CHECKPOINT_FI
 #define OPU_CHECKPOINT_DATA_SIZE 1024
 void opu_checkpoint_data(const struct opu_trainer *trainer, char text[OPU_CHECKPOINT_DATA_SIZE]);
 
+/* CRC-32 of a tensor's bytes, continuing `crc` (0 to start): of all tensors in the file's order it
+ * is the metadata's "crc32". */
+uint32_t opu_checkpoint_crc(uint32_t crc, const struct opu_tensor_ref *tensor);
+
 /* The projection's, or "". */
 const char *opu_checkpoint_identity(const struct opu_trainer *trainer);
 

@@ -109,6 +109,23 @@ static int get_moments(const struct reading *r)
     return OPU_OK;
 }
 
+static int check_bytes(const struct reading *r)
+{
+    const char *wanted;
+    OPU_TRY(get_text(r, "crc32", &wanted));
+    uint32_t crc = 0;
+    for (size_t i = 0; i < opu_safetensors_count(r->file); i++) {
+        crc = opu_checkpoint_crc(crc, opu_safetensors_at(r->file, i));
+    }
+    char seen[16];
+    (void)snprintf(seen, sizeof seen, "%08" PRIx32, crc);
+    if (strcmp(seen, wanted) != 0) {
+        return opu_fail(OPU_E_FORMAT, "%s: the CRC-32 of its tensors is %s, wanted %.16s: damaged",
+                        r->path, seen, wanted);
+    }
+    return OPU_OK;
+}
+
 static int check_identity(const struct reading *r)
 {
     const char *seen;
@@ -243,6 +260,7 @@ static int restore(const struct reading *r)
         return opu_fail(OPU_E_FORMAT, "%s: is a checkpoint of version %.20s, wanted %s", r->path,
                         version, OPU_CHECKPOINT_VERSION);
     }
+    OPU_TRY(check_bytes(r));
     OPU_TRY(get_position(r, &t->at));
     OPU_TRY(get_parameters(r));
     OPU_TRY(check_identity(r));

@@ -396,6 +396,34 @@ static void a_checkpoint_cut_short_is_refused(void **state)
     opu_train_config_destroy(config);
 }
 
+/* A bit of a weight, a moment or the calibration gives another number, and no parser would mind. */
+static void a_flipped_bit_of_a_checkpoint_is_refused(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("dfa", "sim:");
+    toy_runs_well(config, "run", false);
+    size_t n;
+    char *bytes = toy_read("run", OPU_CHECKPOINT_FILE, &n), path[512];
+    toy_path(path, "run", OPU_CHECKPOINT_FILE);
+    uint64_t header;
+    memcpy(&header, bytes, sizeof header);
+    size_t const first = (size_t)header + sizeof header;
+    size_t const places[] = {first, first + (n - first) / 2, n - 1};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        for (int k = 0; k < 2; k++) { /* there and back */
+            bytes[places[i]] = (char)(bytes[places[i]] ^ 1);
+            FILE *file = fopen(path, "wb");
+            assert_non_null(file);
+            assert_int_equal(fwrite(bytes, 1, n, file), n);
+            assert_int_equal(fclose(file), 0);
+            assert_int_equal(toy_run(config, "run", true, (struct toy_stop){0}),
+                             k == 0 ? OPU_E_FORMAT : OPU_OK);
+        }
+    }
+    free(bytes);
+    opu_train_config_destroy(config);
+}
+
 static void limit_files(rlim_t bytes)
 {
     struct rlimit limit;
@@ -462,6 +490,7 @@ int main(void)
         TOY_TEST_CASE(other_data_is_refused),
         TOY_TEST_CASE(the_same_data_elsewhere_is_fine),
         TOY_TEST_CASE(a_checkpoint_cut_short_is_refused),
+        TOY_TEST_CASE(a_flipped_bit_of_a_checkpoint_is_refused),
         TOY_TEST_CASE(a_full_disk_keeps_the_older_checkpoint),
     };
     return cmocka_run_group_tests_name("resume", tests, toy_group_set_up, toy_group_tear_down);
