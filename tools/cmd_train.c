@@ -368,7 +368,8 @@ const struct cli_command cmd_train = {
             "there to every "
             "layer at the same time.\nA run keeps a folder: config.ini, manifest.json, "
             "metrics.jsonl (the "
-            "same bytes for the same seed), timing.jsonl, checkpoint.safetensors, result.json, "
+            "same bytes for the same seed and threads), timing.jsonl, checkpoint.safetensors, "
+            "result.json, "
             "report.html. "
             "Ctrl-C writes a checkpoint and exits with 130; a second Ctrl-C kills.",
     .options = table_of_options,

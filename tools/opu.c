@@ -59,6 +59,36 @@ static void rewrite_help(int argc, char **argv)
     }
 }
 
+/* What a command that keeps nothing says to Ctrl-C; opu train has its own way. */
+static char last_words[160], last_document[200];
+
+static void on_interrupt(int number)
+{
+    (void)number;
+    ssize_t const told = write(STDERR_FILENO, last_words, strlen(last_words));
+    ssize_t const printed = write(STDOUT_FILENO, last_document, strlen(last_document));
+    (void)told;
+    (void)printed;
+    _exit(CLI_INTERRUPTED);
+}
+
+static void catch_interrupts(const struct cli *cli)
+{
+    struct sigaction action = {.sa_handler = on_interrupt};
+    static const char message[] = "interrupted; no result was written";
+    snprintf(last_words, sizeof last_words, "%sopu %s: %s\n", cli->err_tty ? "\n" : "",
+             cli->command->name, message);
+    if (cli->json) {
+        snprintf(last_document, sizeof last_document,
+                 "{\"schema\": 1, \"command\": \"%s\", \"error\": {\"status\": "
+                 "\"OPU_E_CANCELLED\", \"message\": \"%s\"}}\n",
+                 cli->command->name, message);
+    }
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
 static int run_command(struct cli *cli, const void *options, int n, char **argv)
 {
     struct opu_context_options const wanted = {
@@ -67,6 +97,7 @@ static int run_command(struct cli *cli, const void *options, int n, char **argv)
     if (status < 0) {
         return cli_fail(cli, CLI_AT_USAGE, status);
     }
+    catch_interrupts(cli);
     int const code = cli->command->run(cli, options, n, argv);
     opu_context_destroy(cli->context);
     return code;

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """opu project: what comes out is B times what went in, and bad arrays are refused: arrays.py OPU."""
 
+import json
 import math
+import os
 import random
+import signal
 import struct
 import sys
 
@@ -128,6 +131,21 @@ def header_of_the_output_is_padded_to_64_bytes(bench):
     assert (10 + length) % 64 == 0 and data[9 + length : 10 + length] == b"\n", "the header is not padded to 64"
 
 
+def ctrl_c_is_told_in_one_sentence(bench):
+    """A pipe in place of the file: once the command has opened it, it waits for rows that never come."""
+    os.mkfifo(bench.path("pipe"))
+    for words in ((), ("--json",)):
+        process = bench.start("project", "exact:", "--in", "pipe", "--out", "y.npy", "--n-out", N_OUT, *words)
+        with open(bench.path("pipe"), "wb"):
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == 130, f"exit code {process.returncode}, wanted 130\n{out}\n{err}"
+        assert err == "opu project: interrupted; no result was written\n", err
+        if words:
+            assert json.loads(out)["error"]["status"] == "OPU_E_CANCELLED", out
+        assert not bench.path("y.npy").exists(), "a result was written"
+
+
 def numpy_reads_the_output(bench):
     try:
         import numpy
@@ -147,5 +165,6 @@ main(
     bad_arrays_are_refused_with_a_sentence,
     what_a_device_cannot_do_is_said,
     header_of_the_output_is_padded_to_64_bytes,
+    ctrl_c_is_told_in_one_sentence,
     numpy_reads_the_output,
 )
