@@ -28,15 +28,11 @@
 #define OPU_SIM_CAMERA_H
 
 #include "core/base/cpu.h"
+#include "sim/layout.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#define OPU_TILE_PIXELS 256 /* of a camera tile: 4 blocks */
-#define OPU_BLOCK_PIXELS 64 /* of a field block: 64 real parts, then 64 imaginary parts */
-#define OPU_BLOCK_FLOATS 128
-#define OPU_TILE_FLOATS 512
 
 /* Below this variance (e-^2) shot noise is drawn exactly. */
 #define OPU_LOW_LIGHT_E2 25.0f

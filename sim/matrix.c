@@ -38,16 +38,20 @@ bool opu_sim_matrix_bytes(size_t *bytes, size_t n_inputs, size_t n_outputs)
            opu_size_mul(bytes, *bytes, OPU_BLOCK_FLOATS * sizeof(float));
 }
 
-int opu_sim_matrix_init(struct opu_sim_matrix *matrix, struct opu_context *context, size_t n_inputs,
-                        size_t n_outputs, double leak_ratio)
+int opu_sim_matrix_init(struct opu_sim_matrix *matrix, struct opu_context *context,
+                        const struct opu_dmd *dmd, struct opu_medium *medium, bool stored)
 {
+    size_t const n_inputs = medium->n_inputs;
+    size_t const n_outputs = medium->n_outputs;
     size_t const n_blocks = count_blocks(n_outputs);
     *matrix = (struct opu_sim_matrix){.context = context,
+                                      .dmd = dmd,
+                                      .medium = medium,
                                       .n_inputs = n_inputs,
                                       .n_outputs = n_outputs,
                                       .n_blocks = n_blocks,
                                       .row_bytes = (n_inputs + 7) / 8,
-                                      .leak_ratio = leak_ratio,
+                                      .stored = stored,
                                       .isa = opu_isa_best()};
     size_t bytes;
     if (!opu_sim_matrix_bytes(&bytes, n_inputs, n_outputs)) {
@@ -56,12 +60,10 @@ int opu_sim_matrix_init(struct opu_sim_matrix *matrix, struct opu_context *conte
     }
     matrix->entries = opu_context_alloc(context, bytes);
     matrix->start = opu_calloc(context, n_blocks, OPU_BLOCK_FLOATS * sizeof(float));
-    matrix->all_on = opu_calloc(context, matrix->row_bytes, 1);
-    if (matrix->entries == NULL || matrix->start == NULL || matrix->all_on == NULL) {
+    if (matrix->entries == NULL || matrix->start == NULL) {
         opu_sim_matrix_fini(matrix);
         return OPU_E_NO_MEMORY;
     }
-    memset(matrix->all_on, 0xff, matrix->row_bytes);
     return OPU_OK;
 }
 
@@ -69,43 +71,39 @@ void opu_sim_matrix_fini(struct opu_sim_matrix *matrix)
 {
     opu_context_free(matrix->context, matrix->entries);
     opu_context_free(matrix->context, matrix->start);
-    opu_context_free(matrix->context, matrix->all_on);
     *matrix = (struct opu_sim_matrix){0};
 }
 
-/* start = leak_ratio * the sum of all columns */
-static void sum_leakage(struct opu_sim_matrix *matrix, size_t block)
+/* start = H off, then columns times step */
+static void apply_mirrors(struct opu_sim_matrix *matrix, size_t block)
 {
-    static const float zero[OPU_BLOCK_FLOATS];
-    uint32_t const first = 0;
-    struct opu_patterns const all = {matrix->all_on, &first, 1};
     float *const start = matrix->start + block * OPU_BLOCK_FLOATS;
-    if (matrix->leak_ratio == 0.0) {
-        return;
-    }
-    field_sum_kernel(matrix->isa)(matrix->entries + block * matrix->n_inputs * OPU_BLOCK_FLOATS,
-                                  matrix->n_inputs, zero, all, matrix->row_bytes, start,
-                                  OPU_BLOCK_FLOATS);
-    for (size_t v = 0; v < OPU_BLOCK_FLOATS; ++v) {
-        start[v] *= (float)matrix->leak_ratio;
+    float *column = matrix->entries + block * matrix->n_inputs * OPU_BLOCK_FLOATS;
+    memset(start, 0, OPU_BLOCK_FLOATS * sizeof(*start));
+    for (size_t j = 0; j < matrix->n_inputs; ++j, column += OPU_BLOCK_FLOATS) {
+        float const off = matrix->dmd->off[j];
+        float const step = matrix->dmd->step[j];
+        for (size_t v = 0; v < OPU_BLOCK_FLOATS; ++v) {
+            start[v] += off * column[v];
+            column[v] *= step;
+        }
     }
 }
 
-void opu_sim_matrix_load(struct opu_sim_matrix *matrix, const struct opu_medium *medium,
-                         uint64_t step)
+void opu_sim_matrix_load(struct opu_sim_matrix *matrix, uint64_t step)
 {
     if (matrix->loaded && matrix->step == step) {
         return;
     }
-    struct opu_drift_mix mix;
-    opu_drift_mix_at(&mix, step);
+    struct opu_medium *const medium = matrix->medium;
+    medium->ops->move(medium, step);
     ptrdiff_t const n_blocks = (ptrdiff_t)matrix->n_blocks;
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t block = 0; block < n_blocks; ++block) {
-        medium->ops->strip(medium, &mix, (uint32_t)block * OPU_BLOCK_PIXELS, 0,
+        medium->ops->strip(medium, (uint32_t)block * OPU_BLOCK_PIXELS, 0,
                            (uint32_t)matrix->n_inputs,
                            matrix->entries + (size_t)block * matrix->n_inputs * OPU_BLOCK_FLOATS);
-        sum_leakage(matrix, (size_t)block);
+        apply_mirrors(matrix, (size_t)block);
     }
     matrix->loaded = true;
     matrix->step = step;

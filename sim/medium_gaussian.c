@@ -15,14 +15,27 @@
 #include "core/base/mem.h"
 #include "sim/medium.h"
 
-static int create(struct opu_medium **out, struct opu_context *context, uint64_t seed)
+struct gaussian {
+    struct opu_medium base;
+    struct opu_drift_mix mix;
+};
+
+static int create(struct opu_medium **out, const struct opu_medium_setup *setup)
 {
-    *out = opu_calloc(context, 1, sizeof(**out));
-    if (*out == NULL) {
+    *out = NULL;
+    struct gaussian *const medium = opu_calloc(setup->context, 1, sizeof(*medium));
+    if (medium == NULL) {
         return OPU_E_NO_MEMORY;
     }
-    **out = (struct opu_medium){
-        .ops = &opu_medium_gaussian, .context = context, .seed = seed, .isa = opu_isa_best()};
+    medium->base = (struct opu_medium){.ops = &opu_medium_gaussian,
+                                       .context = setup->context,
+                                       .seed = setup->seed,
+                                       .isa = opu_isa_best(),
+                                       .n_inputs = setup->n_inputs,
+                                       .n_outputs = setup->n_outputs,
+                                       .bytes = sizeof(*medium)};
+    opu_drift_mix_at(&medium->mix, 0);
+    *out = &medium->base;
     return OPU_OK;
 }
 
@@ -30,6 +43,21 @@ static void destroy(struct opu_medium *medium)
 {
     if (medium != NULL) {
         opu_context_free(medium->context, medium);
+    }
+}
+
+/* The seed is all there is. */
+static uint64_t hash(uint64_t start, const struct opu_sim_options *options)
+{
+    (void)options;
+    return start;
+}
+
+static void move(struct opu_medium *medium, uint64_t step)
+{
+    if (medium->step != step) {
+        opu_drift_mix_at(&((struct gaussian *)medium)->mix, step);
+        medium->step = step;
     }
 }
 
@@ -51,9 +79,10 @@ static strip_fn strip_kernel(enum opu_isa isa)
 #endif
 }
 
-static void strip(const struct opu_medium *medium, const struct opu_drift_mix *mix,
-                  uint32_t first_output, uint32_t first_input, uint32_t n_inputs, float *out)
+static void strip(const struct opu_medium *medium, uint32_t first_output, uint32_t first_input,
+                  uint32_t n_inputs, float *out)
 {
+    const struct opu_drift_mix *const mix = &((const struct gaussian *)medium)->mix;
     strip_kernel(medium->isa)(medium->seed, mix, first_output, first_input, n_inputs, out);
 }
 
@@ -61,9 +90,7 @@ const struct opu_medium_ops opu_medium_gaussian = {
     .name = "gaussian",
     .create = create,
     .destroy = destroy,
+    .hash = hash,
+    .move = move,
     .strip = strip,
-};
-
-const struct opu_medium_ops *const opu_media[] = {
-    [OPU_MEDIUM_GAUSSIAN] = &opu_medium_gaussian,
 };

@@ -10,6 +10,7 @@
 #include "core/base/mem.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #ifdef _OPENMP
@@ -50,6 +51,16 @@ static void release_setup(struct opu_sim *sim)
     sim->n_pixels = 0;
 }
 
+static void release_matrix(struct opu_sim *sim)
+{
+    opu_sim_matrix_fini(&sim->matrix);
+    if (sim->medium != NULL) {
+        sim->medium->ops->destroy(sim->medium);
+        sim->medium = NULL;
+    }
+    opu_dmd_fini(&sim->dmd);
+}
+
 static void sim_close(void *device)
 {
     struct opu_sim *const sim = device;
@@ -57,10 +68,7 @@ static void sim_close(void *device)
         return;
     }
     release_setup(sim);
-    opu_sim_matrix_fini(&sim->matrix);
-    if (sim->medium != NULL) {
-        sim->medium->ops->destroy(sim->medium);
-    }
+    release_matrix(sim);
     opu_context_free(sim->context, sim->runs);
     opu_context_free(sim->context, sim);
 }
@@ -73,6 +81,7 @@ static int sim_open(void **device, struct opu_context *context, const void *opti
     }
     sim->context = context;
     sim->options = *(const struct opu_sim_options *)options;
+    sim->isa = opu_isa_best();
     sim->sensor = opu_sensors[sim->options.camera];
     if (sim->options.full_well_e > 0.0) {
         sim->sensor.full_well_e = sim->options.full_well_e;
@@ -80,17 +89,12 @@ static int sim_open(void **device, struct opu_context *context, const void *opti
     if (sim->options.read_noise_e >= 0.0) {
         sim->sensor.read_noise_e = sim->options.read_noise_e;
     }
-    sim->dmd = opu_dmd_make(sim->options.leakage);
     sim->reference_e_per_us = sim->options.reference > 0.0 ? sim->options.reference
                                                            : REFERENCE_PER_FLUX * sim->options.flux;
-    int status = OPU_E_NO_MEMORY;
     sim->runs = opu_calloc(context, OPU_SIM_MAX_FRAMES + 1, sizeof(*sim->runs));
-    if (sim->runs != NULL) {
-        status = opu_media[sim->options.medium]->create(&sim->medium, context, sim->options.seed);
-    }
-    if (status != OPU_OK) {
+    if (sim->runs == NULL) {
         sim_close(sim);
-        return status;
+        return OPU_E_NO_MEMORY;
     }
     *device = sim;
     return OPU_OK;
@@ -113,8 +117,8 @@ static int sim_caps(void *device, struct opu_caps *caps)
     caps->frame_rate_hz = sim->options.rate_hz;
     caps->power_w = POWER_W;
     /* one mirror turned on: it leaked eps before (sim/dmd.h) */
-    caps->signal_per_us =
-        sim->dmd.gain * sim->dmd.gain * sim->options.flux / sim->sensor.full_well_e;
+    double const step = 1.0 - sqrt(sim->options.leakage);
+    caps->signal_per_us = step * step * sim->options.flux / sim->sensor.full_well_e;
     caps->reference_per_us = sim->reference_e_per_us / sim->sensor.full_well_e;
     caps->full_well_e = sim->sensor.full_well_e;
     caps->read_noise_e = has_read_noise(sim) ? sim->sensor.read_noise_e : 0.0;
@@ -126,13 +130,15 @@ static int sim_caps(void *device, struct opu_caps *caps)
 static int sim_identity(void *device, char *text, size_t n)
 {
     const struct opu_sim *const sim = device;
-    const char *const name = sim->medium->ops->name;
+    const struct opu_medium_ops *const medium = opu_media[sim->options.medium];
+    const char *const name = medium->name;
     uint8_t seed[8];
     for (size_t k = 0; k < 8; ++k) {
-        seed[k] = (uint8_t)(sim->medium->seed >> (8 * k));
+        seed[k] = (uint8_t)(sim->options.seed >> (8 * k));
     }
     uint64_t hash = opu_hash64(OPU_HASH_START, name, strlen(name));
     hash = opu_hash64(hash, seed, sizeof(seed));
+    hash = medium->hash(hash, &sim->options);
     int const length = snprintf(text, n, "sim:%s:%016" PRIx64, name, hash);
     if (length < 0 || (size_t)length >= n) {
         return opu_fail(OPU_E_INVALID, "sim: the identity takes %d bytes, room for %zu", length, n);
@@ -172,17 +178,35 @@ static int copy_tables(struct opu_sim *sim, const struct opu_frame_setup *setup)
     return OPU_OK;
 }
 
-/* The matrix to n_outputs; the one at hand stays if it is that. */
+/* Mirrors, medium and matrix to n_outputs; those at hand stay if they are that. */
 static int prepare_matrix(struct opu_sim *sim, size_t n_inputs, size_t n_outputs)
 {
     OPU_TRY(check_memory(sim, n_inputs, n_outputs));
     if (sim->matrix.n_inputs != n_inputs || sim->matrix.n_outputs != n_outputs) {
-        opu_sim_matrix_fini(&sim->matrix);
-        OPU_TRY(opu_sim_matrix_init(&sim->matrix, sim->context, n_inputs, n_outputs,
-                                    sim->dmd.leak_ratio));
+        release_matrix(sim);
+        const struct opu_sim_options *const options = &sim->options;
+        struct opu_dmd_setup const mirrors = {.context = sim->context,
+                                              .chip = &opu_dmd_chips[options->dmd],
+                                              .layout = (enum opu_dmd_layout)options->mirror_layout,
+                                              .n_inputs = n_inputs,
+                                              .leakage = options->leakage,
+                                              .dead = options->dead,
+                                              .beam = options->beam,
+                                              .seed = options->seed};
+        OPU_TRY(opu_dmd_init(&sim->dmd, &mirrors));
+        struct opu_medium_setup const medium = {.context = sim->context,
+                                                .options = options,
+                                                .seed = options->seed,
+                                                .n_inputs = n_inputs,
+                                                .n_outputs = n_outputs,
+                                                .input_columns = sim->dmd.columns};
+        OPU_TRY(opu_media[options->medium]->create(&sim->medium, &medium));
+        sim->medium->isa = sim->isa;
+        OPU_TRY(opu_sim_matrix_init(&sim->matrix, sim->context, &sim->dmd, sim->medium, true));
+        sim->matrix.isa = sim->isa;
     }
     if (!sim->matrix.loaded) {
-        opu_sim_matrix_load(&sim->matrix, sim->medium, 0);
+        opu_sim_matrix_load(&sim->matrix, 0);
     }
     return OPU_OK;
 }
@@ -225,7 +249,7 @@ static int try_configure(struct opu_sim *sim, const struct opu_frame_setup *setu
     uint32_t const bits = setup->bits != 0 ? setup->bits : (uint32_t)sim->options.bits;
     opu_camera_init(&sim->camera, &sim->sensor, bits, has_shot_noise(sim), has_read_noise(sim),
                     sim->options.seed);
-    sim->camera_tile = opu_camera_tile_kernel(opu_isa_best());
+    sim->camera_tile = opu_camera_tile_kernel(sim->isa);
     sim->n_inputs = setup->n_inputs;
     sim->n_pixels = n_pixels;
     return OPU_OK;

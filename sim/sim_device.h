@@ -24,12 +24,13 @@ struct opu_sim {
     struct opu_context *context;
     struct opu_sim_options options;
     struct opu_sensor sensor;
-    struct opu_dmd dmd;
-    struct opu_medium *medium;
     double reference_e_per_us; /* the whole arm */
+    enum opu_isa isa;          /* of all kernels */
 
     /* what configure sets up; n_pixels 0: nothing yet */
     size_t n_inputs, n_pixels;
+    struct opu_dmd dmd;
+    struct opu_medium *medium;
     struct opu_camera camera;
     opu_camera_tile_fn camera_tile;
     size_t n_exposures, n_references;

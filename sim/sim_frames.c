@@ -36,14 +36,14 @@ static struct opu_light light_of(const struct opu_sim *sim, const struct opu_fra
                                  size_t frame)
 {
     size_t const exposure = batch->exposure != NULL ? batch->exposure[frame] : 0;
-    double const power = opu_laser_power(sim->medium->seed, sim->options.rin, batch->number[frame]);
+    double const power = opu_laser_power(sim->options.seed, sim->options.rin, batch->number[frame]);
     double const dose_us = sim->exposures_us[exposure] * power;
     struct opu_sim_reference arm = {0.0, 0.0};
     if (sim->n_references > 0) {
         arm = sim->references[batch->reference != NULL ? batch->reference[frame] : 0];
     }
     return (struct opu_light){
-        .scale = (float)(sim->dmd.gain * sqrt(sim->options.flux * dose_us)),
+        .scale = (float)(sqrt(sim->options.flux * dose_us)),
         .reference_re = (float)(arm.re * sqrt(dose_us)),
         .reference_im = (float)(arm.im * sqrt(dose_us)),
     };
@@ -148,7 +148,7 @@ int opu_sim_submit(void *device, struct opu_frame_batch *batch, uint64_t *job)
         while (end < batch->n_frames && step_of(sim, batch->number[end]) == step) {
             ++end;
         }
-        opu_sim_matrix_load(&sim->matrix, sim->medium, step);
+        opu_sim_matrix_load(&sim->matrix, step);
         struct runs const runs = {
             sim->runs, opu_dmd_runs(sim->runs, batch->bits, sim->matrix.row_bytes, first, end)};
         if (sim->region != NULL) {
@@ -175,13 +175,14 @@ static void sum_block(const struct opu_sim *sim, const float *inputs, size_t blo
                       double sum[OPU_BLOCK_FLOATS])
 {
     const float *column = sim->matrix.entries + block * sim->n_inputs * OPU_BLOCK_FLOATS;
+    double const gain = 1.0 / (1.0 - sim->dmd.eps);
     memset(sum, 0, OPU_BLOCK_FLOATS * sizeof(*sum));
     for (size_t j = 0; j < sim->n_inputs; ++j, column += OPU_BLOCK_FLOATS) {
         if (inputs[j] == 0.0f) {
             continue;
         }
         for (size_t v = 0; v < OPU_BLOCK_FLOATS; ++v) {
-            sum[v] += (double)inputs[j] * (double)column[v];
+            sum[v] += gain * (double)inputs[j] * (double)column[v];
         }
     }
 }
@@ -201,7 +202,7 @@ int opu_sim_field(void *device, const float *inputs, size_t rows, float *field)
 {
     struct opu_sim *const sim = device;
     ptrdiff_t const n_blocks = (ptrdiff_t)sim->matrix.n_blocks;
-    opu_sim_matrix_load(&sim->matrix, sim->medium, 0);
+    opu_sim_matrix_load(&sim->matrix, 0);
     for (size_t row = 0; row < rows; ++row) {
 #pragma omp parallel for schedule(static)
         for (ptrdiff_t block = 0; block < n_blocks; ++block) {

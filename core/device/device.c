@@ -26,7 +26,7 @@ const struct opu_option opu_projection_keys[] = {
     {.key = "readout",
      .type = OPU_OPTION_TEXT,
      .offset = KEY(readout),
-     .help = "how counts become outputs: intensity, anchor, phase4"},
+     .help = "how counts become outputs: intensity, anchor, phase3, phase4, offaxis"},
     {.key = "rescale",
      .type = OPU_OPTION_CHOICE,
      .offset = KEY(rescale),
@@ -162,7 +162,7 @@ static int check_caps(const struct opu_device *device)
             device->backend->scheme, frames, floats, caps->max_inputs, caps->max_pixels);
     }
     if (frames &&
-        (caps->adc_bits == 0 || (caps->adc_bits & ~UINT32_C(0x1ff00)) != 0 ||
+        (caps->adc_bits == 0 || (caps->adc_bits & ~UINT32_C(0x1fffe)) != 0 ||
          caps->default_bits > 16 || (caps->adc_bits >> caps->default_bits & 1) == 0 ||
          caps->max_frames == 0 || caps->max_exposures == 0 || !(caps->min_exposure_us > 0.0) ||
          !(caps->max_exposure_us >= caps->min_exposure_us) || !(caps->frame_rate_hz >= 0.0))) {
@@ -261,6 +261,11 @@ const struct opu_caps *opu_device_caps(const struct opu_device *device)
 const char *opu_device_identity(const struct opu_device *device)
 {
     return device->identity;
+}
+
+const char *opu_device_describe(const struct opu_device *device)
+{
+    return device->description;
 }
 
 int opu_device_statistics(const struct opu_device *device, struct opu_device_stats *stats)

@@ -136,7 +136,12 @@ int opu_device_configure(struct opu_device *device, const struct opu_frame_setup
     }
     device->generation++;
     device->shape = (struct opu_frame_shape){0};
+    device->description[0] = '\0';
     OPU_TRY(device->backend->ops->configure(device->handle, &setup));
+    if (device->backend->ops->describe != NULL) {
+        OPU_TRY(device->backend->ops->describe(device->handle, device->description,
+                                               sizeof device->description));
+    }
     device->shape = (struct opu_frame_shape){
         .n_inputs = setup.n_inputs,
         .n_pixels = setup.n_pixels,

@@ -20,19 +20,19 @@
 #define AT(member) offsetof(struct opu_settings, member)
 #define CHOICE(key, member, fallback, choices, help) \
     { \
-        key, OPU_OPTION_CHOICE, AT(member), fallback, 0, 0, choices, NULL, help \
+        key, OPU_OPTION_CHOICE, AT(member), fallback, 0, 0, choices, NULL, help, NULL, NULL \
     }
 #define UINT(key, member, fallback, min, max, unit, help) \
     { \
-        key, OPU_OPTION_UINT, AT(member), fallback, min, max, NULL, unit, help \
+        key, OPU_OPTION_UINT, AT(member), fallback, min, max, NULL, unit, help, NULL, NULL \
     }
 #define REAL(key, member, fallback, min, max, help) \
     { \
-        key, OPU_OPTION_DOUBLE, AT(member), fallback, min, max, NULL, NULL, help \
+        key, OPU_OPTION_DOUBLE, AT(member), fallback, min, max, NULL, NULL, help, NULL, NULL \
     }
 #define TEXT(key, member, fallback, help) \
     { \
-        key, OPU_OPTION_TEXT, AT(member), fallback, 0, 0, NULL, NULL, help \
+        key, OPU_OPTION_TEXT, AT(member), fallback, 0, 0, NULL, NULL, help, NULL, NULL \
     }
 
 /* Sections lie together: opu_train_config_write() starts one where the name before the dot changes.

@@ -14,7 +14,7 @@
 #ifndef OPU_BACKEND_H
 #define OPU_BACKEND_H
 
-#include <opu/device.h>
+#include <opu/check.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -80,6 +80,13 @@ struct opu_backend_ops {
 
     /** (optional) Back to the state after open; light off. */
     int (*reset)(void *device);
+
+    /** (optional) One line on how the set-up is worked off; see opu_device_describe(). */
+    int (*describe)(void *device, char *text, size_t n);
+
+    /** (optional) The device's own acceptance tests; see opu_device_check(). */
+    int (*check)(void *device, const struct opu_check_options *options, opu_check_fn fn,
+                 void *user);
 };
 
 struct opu_backend {

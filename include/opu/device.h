@@ -28,15 +28,16 @@ enum opu_capability {
     OPU_CAP_REFERENCE = 1 << 2, /**< has a reference arm, to be stepped in phase and blocked */
     OPU_CAP_REFERENCE_LEVELS = 1 << 3, /**< the arm's amplitude can be set between 0 and 1 */
     OPU_CAP_REGION = 1 << 4,           /**< can read a region of the camera as a picture */
-    OPU_CAP_FIELD = 1 << 5, /**< can tell the noise-free field (simulators): opu_device_field() */
-    OPU_CAP_DRIFT = 1 << 6  /**< its matrix moves with device time */
+    OPU_CAP_FIELD = 1 << 5,  /**< can tell the noise-free field (simulators): opu_device_field() */
+    OPU_CAP_DRIFT = 1 << 6,  /**< its matrix moves with device time */
+    OPU_CAP_CARRIER = 1 << 7 /**< the reference arm can be tilted: opu_region carrier (off-axis) */
 };
 
 /** Fixed facts about an open device. Numbers that the device can't tell are 0. */
 struct opu_caps {
     size_t size;
     uint32_t flags;        /**< enum opu_capability, or-ed */
-    uint32_t adc_bits;     /**< bit k set: k-bit counts can be had, 8 <= k <= 16 */
+    uint32_t adc_bits;     /**< bit k set: k-bit counts can be had, 1 <= k <= 16 */
     uint32_t default_bits; /**< used where a set-up asks for 0 */
     size_t max_inputs;     /**< macro-pixels, or columns of float rows */
     size_t max_pixels;     /**< camera pixels, or columns of float outputs */
@@ -57,6 +58,11 @@ struct opu_caps {
     double full_well_e;      /**< photo-electrons at full scale; 0: unknown */
     double read_noise_e;     /**< rms; 0: unknown or none */
     bool shot_noise;         /**< counts carry photon noise */
+    /**
+     * Share of full scale that a dark pixel shows (black level); the well fills what is above it:
+     * electrons = (count / (2^bits - 1) - black_level) / (1 - black_level) * full_well_e.
+     */
+    double black_level;
 };
 
 enum opu_output_kind {
@@ -69,6 +75,8 @@ struct opu_region {
     uint32_t stride;         /**< every stride-th pixel, at least 1 */
     uint32_t binning;        /**< binning x binning pixels summed, at least 1 */
     double pixels_per_grain; /**< speckle grain size in pixels, >= 1; 0: the device's own */
+    /** Tilt of the reference arm, cycles a pixel, |f| <= 1/2 (OPU_CAP_CARRIER); 0, 0: on axis. */
+    double carrier_x, carrier_y;
 };
 
 /** One state of the reference arm. */
@@ -107,7 +115,7 @@ struct opu_frame_batch {
     const uint16_t *reference; /**< [n_frames] index into the table; NULL: 0, or blocked */
     const uint16_t *exposure;  /**< [n_frames] index into the table; NULL: 0 */
     const uint64_t *number;    /**< [n_frames] frame numbers, ascending */
-    void *counts;              /**< [n_frames][n_pixels] uint8_t for bits = 8, else uint16_t */
+    void *counts;              /**< [n_frames][n_pixels] uint8_t for bits <= 8, else uint16_t */
     double *time_s;            /**< [n_frames] device time, or NULL */
     uint32_t *saturated;       /**< [n_frames] pixels at full scale, or NULL */
     int32_t *status;           /**< [n_frames] enum opu_frame_status, or NULL */
@@ -155,6 +163,13 @@ OPU_API const struct opu_caps *opu_device_caps(const struct opu_device *device);
  * until opu_device_close().
  */
 OPU_API const char *opu_device_identity(const struct opu_device *device);
+
+/**
+ * One line on how the configured device does its work, "matrix measured by columns: 1000
+ * propagations of 512 x 512, ..."; "" where there is nothing to say. Borrowed until the next
+ * set-up.
+ */
+OPU_API const char *opu_device_describe(const struct opu_device *device);
 
 /** Fills *stats, whose size member must be set. @return OPU_OK, OPU_E_INVALID */
 OPU_API int opu_device_statistics(const struct opu_device *device, struct opu_device_stats *stats);

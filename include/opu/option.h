@@ -35,6 +35,8 @@ struct opu_option {
     const char *choices;  /**< for CHOICE */
     const char *unit;     /**< "us", "e-", ... or NULL */
     const char *help;     /**< one line */
+    const char *group;    /**< "camera": how help and the man page gather options; NULL: none */
+    const char *source;   /**< where the default comes from, one line; NULL: a plain choice */
 };
 
 #ifdef __cplusplus

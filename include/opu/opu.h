@@ -18,6 +18,7 @@
 #include <opu/option.h>
 #include <opu/npy.h>
 #include <opu/device.h>
+#include <opu/check.h>
 #include <opu/projection.h>
 #include <opu/train.h>
 

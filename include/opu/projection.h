@@ -35,8 +35,9 @@ struct opu_projection_options {
     /**
      * How counts become outputs: "intensity" |Hx|^2, "anchor" (linear, no reference arm), "phase4"
      * (linear, four reference phases, both quadratures are outputs: pixel k gives outputs 2k and 2k
-     * + 1). Default: phase4 where the device has a reference arm, else anchor. "float" for devices
-     * of floats.
+     * + 1), "phase3" (the same by three phases 120 degrees apart), "offaxis" (both quadratures of
+     * each resolution cell from one frame with a tilted reference). Default: phase4 where the
+     * device has a reference arm, else anchor. "float" for devices of floats.
      */
     const char *readout;
     int rescale;     /**< give the row's norm back after encoding: 1 yes, -1 no, 0 default (yes) */
@@ -45,6 +46,11 @@ struct opu_projection_options {
     uint32_t bits;   /**< of the camera's counts; default: the device's */
     double saturation; /**< largest share of saturated pixels that exposure calibration allows;
                           default 1e-6 */
+    /**
+     * Read-outs with a reference arm: every so many patterns a pilot pattern is shown, and the
+     * reference's phase is corrected by it; -1: never, 0: default (never).
+     */
+    int64_t pilot_every;
 };
 
 /**
@@ -101,6 +107,22 @@ OPU_API size_t opu_projection_state_size(const struct opu_projection *projection
 OPU_API void opu_projection_state_get(const struct opu_projection *projection, void *bytes);
 OPU_NODISCARD OPU_API int opu_projection_state_set(struct opu_projection *projection,
                                                    const void *bytes, size_t size);
+
+/**
+ * Shows the probe - fixed patterns that the calibration has stored the answers of - and tells how
+ * much of the matrix is still the same: the correlation of the answer with the stored one,
+ * corrected for the noise of both, 1 for a matrix that stands still. Costs a few dozen frames of
+ * the device clock. Devices without drift answer 1 without a frame.
+ * @return OPU_OK, OPU_E_BUSY, OPU_E_DEVICE
+ */
+OPU_NODISCARD OPU_API int opu_projection_probe(struct opu_projection *projection,
+                                               double *correlation);
+
+/**
+ * Calibrates again, as after a drift: exposures, gains and the probe's stored answers are those of
+ * the matrix as it is now. @return as opu_projection_create()
+ */
+OPU_NODISCARD OPU_API int opu_projection_recalibrate(struct opu_projection *projection);
 
 /** What calibration found. */
 struct opu_calibration {

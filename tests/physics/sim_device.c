@@ -97,13 +97,13 @@ static void a_region_that_is_not_simulated_is_refused(void **state)
     (void)state;
     struct opu_sim_options const options = bench_options();
     struct bench bench = bench_open(&options);
-    struct opu_region region = {64, 64, 2, 1, 4.0};
+    struct opu_region region = {64, 64, 2, 1, 4.0, 0.0, 0.0};
     assert_int_equal(configure_picture(&bench, region, 10, 10.0), OPU_E_UNSUPPORTED);
-    region = (struct opu_region){64, 64, 1, 2, 4.0};
+    region = (struct opu_region){64, 64, 1, 2, 4.0, 0.0, 0.0};
     assert_int_equal(configure_picture(&bench, region, 10, 10.0), OPU_E_UNSUPPORTED);
-    region = (struct opu_region){64, 64, 1, 1, 0.5};
+    region = (struct opu_region){64, 64, 1, 1, 0.5, 0.0, 0.0};
     assert_int_equal(configure_picture(&bench, region, 10, 10.0), OPU_E_INVALID);
-    region = (struct opu_region){64, 0, 1, 1, 2.0};
+    region = (struct opu_region){64, 0, 1, 1, 2.0, 0.0, 0.0};
     assert_int_equal(configure_picture(&bench, region, 10, 10.0), OPU_E_INVALID);
     bench_close(&bench);
 }
@@ -149,7 +149,7 @@ static void check_picture(double grain)
     options.leakage = 0.0;
     options.seed = draw_word();
     struct bench bench = bench_open(&options);
-    struct opu_region const region = {width, height, 1, 1, grain};
+    struct opu_region const region = {width, height, 1, 1, grain, 0.0, 0.0};
     double const exposure_us = 13500.0 / 15.0 / (options.flux * n_inputs);
     assert_int_equal(configure_picture(&bench, region, n_inputs, exposure_us), OPU_OK);
     uint8_t bits[8];
@@ -198,7 +198,7 @@ static void a_picture_shows_the_field_told(void **state)
     options.leakage = 0.0;
     options.seed = draw_word();
     struct bench bench = bench_open(&options);
-    struct opu_region const region = {width, height, 1, 1, 0.0};
+    struct opu_region const region = {width, height, 1, 1, 0.0, 0.0, 0.0};
     assert_int_equal(configure_picture(&bench, region, n_inputs, 30.0), OPU_OK);
     uint8_t bits[2];
     float weights[n_inputs];

@@ -76,15 +76,13 @@ static void the_last_step_has_nodes_of_its_own(void **state)
 
 static float *matrix_at(uint64_t seed, uint64_t step)
 {
-    struct opu_medium const medium = {
-        .ops = &opu_medium_gaussian, .seed = seed, .isa = opu_isa_best()};
-    struct opu_drift_mix mix;
+    struct opu_medium *const medium = gaussian_medium(seed, opu_isa_best(), step);
     float *const h = test_alloc(FLOATS, sizeof(*h));
-    opu_drift_mix_at(&mix, step);
     for (uint32_t b = 0; b < BLOCKS; ++b) {
-        medium.ops->strip(&medium, &mix, b * OPU_BLOCK_PIXELS, 0, INPUTS,
-                          h + (size_t)b * INPUTS * OPU_BLOCK_FLOATS);
+        medium->ops->strip(medium, b * OPU_BLOCK_PIXELS, 0, INPUTS,
+                           h + (size_t)b * INPUTS * OPU_BLOCK_FLOATS);
     }
+    medium->ops->destroy(medium);
     return h;
 }
 

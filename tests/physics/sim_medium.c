@@ -9,13 +9,11 @@
 /* H as [output][input][2]. */
 static double *measure(uint64_t seed, enum opu_isa isa, uint64_t step)
 {
-    struct opu_medium const medium = {.ops = &opu_medium_gaussian, .seed = seed, .isa = isa};
-    struct opu_drift_mix mix;
+    struct opu_medium *const medium = gaussian_medium(seed, isa, step);
     float *const strip = test_alloc((size_t)N * OPU_BLOCK_FLOATS, sizeof(*strip));
     double *const h = test_alloc((size_t)N * N * 2, sizeof(*h));
-    opu_drift_mix_at(&mix, step);
     for (uint32_t i0 = 0; i0 < N; i0 += OPU_BLOCK_PIXELS) {
-        medium.ops->strip(&medium, &mix, i0, 0, N, strip);
+        medium->ops->strip(medium, i0, 0, N, strip);
         for (size_t j = 0; j < N; ++j) {
             for (size_t k = 0; k < OPU_BLOCK_PIXELS; ++k) {
                 double *const t = h + ((i0 + k) * N + j) * 2;
@@ -25,6 +23,7 @@ static double *measure(uint64_t seed, enum opu_isa isa, uint64_t step)
         }
     }
     free(strip);
+    medium->ops->destroy(medium);
     return h;
 }
 
@@ -151,17 +150,15 @@ static void every_vector_level_gives_the_same_bits(void **state)
 static void smaller_strips_are_parts_of_larger_ones(void **state)
 {
     (void)state;
-    struct opu_medium const medium = {
-        .ops = &opu_medium_gaussian, .seed = draw_word(), .isa = opu_isa_best()};
-    struct opu_drift_mix mix;
-    opu_drift_mix_at(&mix, 0);
+    struct opu_medium *const medium = gaussian_medium(draw_word(), opu_isa_best(), 0);
     float *const large = test_alloc(101 * OPU_BLOCK_FLOATS, sizeof(*large));
     float *const part = test_alloc(7 * OPU_BLOCK_FLOATS, sizeof(*part));
-    medium.ops->strip(&medium, &mix, 128, 0, 101, large);
-    medium.ops->strip(&medium, &mix, 128, 94, 7, part);
+    medium->ops->strip(medium, 128, 0, 101, large);
+    medium->ops->strip(medium, 128, 94, 7, part);
     assert_memory_equal(part, large + 94 * OPU_BLOCK_FLOATS, 7 * OPU_BLOCK_FLOATS * sizeof(*part));
     free(part);
     free(large);
+    medium->ops->destroy(medium);
 }
 
 int main(void)

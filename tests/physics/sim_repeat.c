@@ -82,10 +82,8 @@ static struct answer *run_job(const struct job *job, enum opu_isa isa)
 {
     struct answer *const answer = test_alloc(1, sizeof(*answer));
     struct bench bench = bench_open(&job->options);
-    bench.sim->medium->isa = isa;
+    bench.sim->isa = isa;
     assert_int_equal(configure(&bench), OPU_OK);
-    bench.sim->matrix.isa = isa;
-    bench.sim->camera_tile = opu_camera_tile_kernel(isa);
     run_part(&bench, job, 0, n_frames, answer);
     bench_close(&bench);
     return answer;

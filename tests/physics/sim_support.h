@@ -206,4 +206,25 @@ static inline void bench_run(struct bench *bench, struct opu_frame_batch *batch)
     assert_int_equal(opu_backend_sim.ops->wait(bench->sim, job, -1), OPU_OK);
 }
 
+/* A gaussian medium with the kernels of a vector level, at a drift step. */
+static inline struct opu_medium *gaussian_medium(uint64_t seed, enum opu_isa isa, uint64_t step)
+{
+    static const struct opu_sim_options options;
+    static struct opu_context *context; /* one for all, to the end of the program */
+    if (context == NULL) {
+        assert_int_equal(opu_context_create(&context, NULL), OPU_OK);
+    }
+    struct opu_medium_setup const setup = {.context = context,
+                                           .options = &options,
+                                           .seed = seed,
+                                           .n_inputs = 512,
+                                           .n_outputs = 512,
+                                           .input_columns = 32};
+    struct opu_medium *medium;
+    assert_int_equal(opu_medium_gaussian.create(&medium, &setup), OPU_OK);
+    medium->isa = isa;
+    medium->ops->move(medium, step);
+    return medium;
+}
+
 #endif

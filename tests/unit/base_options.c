@@ -18,15 +18,20 @@ struct target {
 };
 
 static const struct opu_option table[] = {
-    {"flag", OPU_OPTION_BOOL, offsetof(struct target, flag), "yes", 0, 0, NULL, NULL, "a switch"},
-    {"seed", OPU_OPTION_UINT, offsetof(struct target, seed), "1", 0, 0, NULL, NULL, "a seed"},
-    {"bits", OPU_OPTION_UINT, offsetof(struct target, bits), "8", 8, 16, NULL, NULL, "ADC bits"},
-    {"rate", OPU_OPTION_DOUBLE, offsetof(struct target, rate), "3e-4", 0, 0, NULL, NULL, "a rate"},
+    {"flag", OPU_OPTION_BOOL, offsetof(struct target, flag), "yes", 0, 0, NULL, NULL, "a switch",
+     NULL, NULL},
+    {"seed", OPU_OPTION_UINT, offsetof(struct target, seed), "1", 0, 0, NULL, NULL, "a seed", NULL,
+     NULL},
+    {"bits", OPU_OPTION_UINT, offsetof(struct target, bits), "8", 8, 16, NULL, NULL, "ADC bits",
+     NULL, NULL},
+    {"rate", OPU_OPTION_DOUBLE, offsetof(struct target, rate), "3e-4", 0, 0, NULL, NULL, "a rate",
+     NULL, NULL},
     {"exposure", OPU_OPTION_DOUBLE, offsetof(struct target, exposure_us), "12.5", 0.5, 1000, NULL,
-     "us", "exposure"},
+     "us", "exposure", NULL, NULL},
     {"medium", OPU_OPTION_CHOICE, offsetof(struct target, medium), "slab", 0, 0,
-     "gaussian|slab|cascade", NULL, "a medium"},
-    {"name", OPU_OPTION_TEXT, offsetof(struct target, name), NULL, 0, 0, NULL, NULL, "a name"},
+     "gaussian|slab|cascade", NULL, "a medium", NULL, NULL},
+    {"name", OPU_OPTION_TEXT, offsetof(struct target, name), NULL, 0, 0, NULL, NULL, "a name", NULL,
+     NULL},
 };
 #define N_TABLE (sizeof table / sizeof table[0])
 
