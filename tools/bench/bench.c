@@ -12,6 +12,7 @@
 
 const struct bench bench_table[] = {
     {"train", "training steps against PyTorch and the bare matrix products", bench_train},
+    {"sim", "the optical bench: propagation, field product, camera, size", bench_sim},
     {NULL, NULL, NULL},
 };
 

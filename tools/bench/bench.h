@@ -21,7 +21,7 @@ struct bench_row {
     bool at_most;     /* the bar is an upper one */
 };
 
-#define BENCH_MAX_ROWS 32
+#define BENCH_MAX_ROWS 64
 
 struct bench_report {
     struct bench_row rows[BENCH_MAX_ROWS];
@@ -46,6 +46,7 @@ struct bench {
 extern const struct bench bench_table[];
 
 int bench_train(const struct bench_options *options, struct bench_report *report);
+int bench_sim(const struct bench_options *options, struct bench_report *report);
 
 /* Adds a row; rows past BENCH_MAX_ROWS are dropped. */
 void bench_add(struct bench_report *report, const char *name, double value, const char *unit,
