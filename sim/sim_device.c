@@ -39,26 +39,25 @@ static void release_setup(struct opu_sim *sim)
     opu_context_free(sim->context, sim->exposures_us);
     opu_context_free(sim->context, sim->references);
     opu_context_free(sim->context, sim->modes);
-    opu_context_free(sim->context, sim->picture);
+    opu_context_free(sim->context, sim->whole);
     opu_context_free(sim->context, sim->scratch);
     opu_sim_region_destroy(sim->region);
     sim->exposures_us = NULL;
     sim->references = NULL;
     sim->modes = NULL;
-    sim->picture = NULL;
+    sim->whole = NULL;
     sim->scratch = NULL;
     sim->region = NULL;
     sim->n_pixels = 0;
 }
 
-static void release_matrix(struct opu_sim *sim)
+static void release_fields(struct opu_sim *sim)
 {
-    opu_sim_matrix_fini(&sim->matrix);
-    if (sim->medium != NULL) {
-        sim->medium->ops->destroy(sim->medium);
-        sim->medium = NULL;
-    }
+    opu_fields_fini(&sim->fields[0]);
+    opu_fields_fini(&sim->fields[1]);
     opu_dmd_fini(&sim->dmd);
+    sim->n_inputs = 0;
+    sim->n_outputs = 0;
 }
 
 static void sim_close(void *device)
@@ -68,9 +67,19 @@ static void sim_close(void *device)
         return;
     }
     release_setup(sim);
-    release_matrix(sim);
+    release_fields(sim);
     opu_context_free(sim->context, sim->runs);
     opu_context_free(sim->context, sim);
+}
+
+/* Crossed light over the light that interferes: a share d of all is crossed before the polariser.
+ */
+static double crossed_light(const struct opu_sim_options *options)
+{
+    double const d = options->depolarised >= 0.0                  ? options->depolarised
+                     : options->medium == OPU_MEDIUM_GROUND_GLASS ? 0.0
+                                                                  : 0.5;
+    return options->extinction * d / (1.0 - d);
 }
 
 static int sim_open(void **device, struct opu_context *context, const void *options)
@@ -82,6 +91,8 @@ static int sim_open(void **device, struct opu_context *context, const void *opti
     sim->context = context;
     sim->options = *(const struct opu_sim_options *)options;
     sim->isa = opu_isa_best();
+    sim->crossed = crossed_light(&sim->options);
+    sim->n_fields = sim->crossed > 0.0 ? 2 : 1;
     sim->sensor = opu_sensors[sim->options.camera];
     if (sim->options.full_well_e > 0.0) {
         sim->sensor.full_well_e = sim->options.full_well_e;
@@ -118,7 +129,8 @@ static int sim_caps(void *device, struct opu_caps *caps)
     caps->power_w = POWER_W;
     /* one mirror turned on: it leaked eps before (sim/dmd.h) */
     double const step = 1.0 - sqrt(sim->options.leakage);
-    caps->signal_per_us = step * step * sim->options.flux / sim->sensor.full_well_e;
+    caps->signal_per_us =
+        step * step * (1.0 + sim->crossed) * sim->options.flux / sim->sensor.full_well_e;
     caps->reference_per_us = sim->reference_e_per_us / sim->sensor.full_well_e;
     caps->full_well_e = sim->sensor.full_well_e;
     caps->read_noise_e = has_read_noise(sim) ? sim->sensor.read_noise_e : 0.0;
@@ -146,20 +158,6 @@ static int sim_identity(void *device, char *text, size_t n)
     return OPU_OK;
 }
 
-static int check_memory(const struct opu_sim *sim, size_t n_inputs, size_t n_outputs)
-{
-    size_t bytes;
-    size_t const limit_mib = (size_t)sim->options.memory_mib;
-    if (!opu_sim_matrix_bytes(&bytes, n_inputs, n_outputs) || bytes > limit_mib * 1024 * 1024) {
-        double const wanted = (double)n_inputs * (double)n_outputs * 8.0;
-        return opu_fail(OPU_E_INVALID,
-                        "sim: the matrix of %zu inputs x %zu outputs takes %.0f bytes, more than "
-                        "memory=%zu MiB allows",
-                        n_inputs, n_outputs, wanted, limit_mib);
-    }
-    return OPU_OK;
-}
-
 static int copy_tables(struct opu_sim *sim, const struct opu_frame_setup *setup)
 {
     sim->n_exposures = setup->n_exposures;
@@ -178,13 +176,18 @@ static int copy_tables(struct opu_sim *sim, const struct opu_frame_setup *setup)
     return OPU_OK;
 }
 
-/* Mirrors, medium and matrix to n_outputs; those at hand stay if they are that. */
-static int prepare_matrix(struct opu_sim *sim, size_t n_inputs, size_t n_outputs)
+/* The crossed polarisation goes through a medium of its own. */
+static uint64_t polarisation_seed(uint64_t seed, size_t polarisation)
 {
-    OPU_TRY(check_memory(sim, n_inputs, n_outputs));
-    if (sim->matrix.n_inputs != n_inputs || sim->matrix.n_outputs != n_outputs) {
-        release_matrix(sim);
-        const struct opu_sim_options *const options = &sim->options;
+    return polarisation == 0 ? seed : seed ^ UINT64_C(0x9e3779b97f4a7c15);
+}
+
+/* Mirrors and media for n_outputs; those at hand stay if they are that. */
+static int prepare_fields(struct opu_sim *sim, size_t n_inputs, size_t n_outputs)
+{
+    const struct opu_sim_options *const options = &sim->options;
+    if (sim->n_inputs != n_inputs || sim->n_outputs != n_outputs) {
+        release_fields(sim);
         struct opu_dmd_setup const mirrors = {.context = sim->context,
                                               .chip = &opu_dmd_chips[options->dmd],
                                               .layout = (enum opu_dmd_layout)options->mirror_layout,
@@ -194,19 +197,21 @@ static int prepare_matrix(struct opu_sim *sim, size_t n_inputs, size_t n_outputs
                                               .beam = options->beam,
                                               .seed = options->seed};
         OPU_TRY(opu_dmd_init(&sim->dmd, &mirrors));
-        struct opu_medium_setup const medium = {.context = sim->context,
-                                                .options = options,
-                                                .seed = options->seed,
-                                                .n_inputs = n_inputs,
-                                                .n_outputs = n_outputs,
-                                                .input_columns = sim->dmd.columns};
-        OPU_TRY(opu_media[options->medium]->create(&sim->medium, &medium));
-        sim->medium->isa = sim->isa;
-        OPU_TRY(opu_sim_matrix_init(&sim->matrix, sim->context, &sim->dmd, sim->medium, true));
-        sim->matrix.isa = sim->isa;
+        for (size_t k = 0; k < sim->n_fields; ++k) {
+            struct opu_fields_setup const setup = {.context = sim->context,
+                                                   .options = options,
+                                                   .dmd = &sim->dmd,
+                                                   .seed = polarisation_seed(options->seed, k),
+                                                   .n_inputs = n_inputs,
+                                                   .n_outputs = n_outputs,
+                                                   .isa = sim->isa};
+            OPU_TRY(opu_fields_init(&sim->fields[k], &setup));
+        }
+        sim->n_inputs = n_inputs;
+        sim->n_outputs = n_outputs;
     }
-    if (!sim->matrix.loaded) {
-        opu_sim_matrix_load(&sim->matrix, 0);
+    for (size_t k = 0; k < sim->n_fields; ++k) {
+        opu_fields_move(&sim->fields[k], 0);
     }
     return OPU_OK;
 }
@@ -219,16 +224,21 @@ static int prepare_scratch(struct opu_sim *sim, size_t n_pixels)
     sim->n_threads = 1;
 #endif
     size_t const n_tiles = (n_pixels + OPU_TILE_PIXELS - 1) / OPU_TILE_PIXELS;
-    sim->modes =
-        opu_calloc(sim->context, sim->matrix.n_blocks, OPU_BLOCK_FLOATS * sizeof(*sim->modes));
-    if (sim->region != NULL) {
-        sim->picture = opu_calloc(sim->context, n_tiles, OPU_TILE_FLOATS * sizeof(*sim->picture));
-    } else {
-        sim->scratch = opu_calloc(sim->context, sim->n_threads,
-                                  OPU_SIM_PATTERNS * OPU_TILE_FLOATS * sizeof(*sim->scratch));
+    sim->field_floats = n_tiles * OPU_TILE_FLOATS;
+    sim->modes = opu_calloc(sim->context, sim->fields[0].n_blocks + 3,
+                            OPU_BLOCK_FLOATS * sizeof(*sim->modes));
+    if (sim->modes == NULL) {
+        return OPU_E_NO_MEMORY;
     }
-    bool const missing = sim->region != NULL ? sim->picture == NULL : sim->scratch == NULL;
-    return sim->modes == NULL || missing ? OPU_E_NO_MEMORY : OPU_OK;
+    if (sim->region == NULL && opu_fields_by_tile(&sim->fields[0])) {
+        sim->scratch = opu_calloc(sim->context, sim->n_threads * sim->n_fields,
+                                  OPU_SIM_PATTERNS * OPU_TILE_FLOATS * sizeof(*sim->scratch));
+        return sim->scratch == NULL ? OPU_E_NO_MEMORY : OPU_OK;
+    }
+    size_t const batch = sim->region != NULL ? 1 : sim->fields[0].batch;
+    sim->whole =
+        opu_calloc(sim->context, sim->n_fields * batch, sim->field_floats * sizeof(*sim->whole));
+    return sim->whole == NULL ? OPU_E_NO_MEMORY : OPU_OK;
 }
 
 static int try_configure(struct opu_sim *sim, const struct opu_frame_setup *setup)
@@ -244,13 +254,12 @@ static int try_configure(struct opu_sim *sim, const struct opu_frame_setup *setu
                         n_outputs, (unsigned)OPU_SIM_MAX_PIXELS);
     }
     OPU_TRY(copy_tables(sim, setup));
-    OPU_TRY(prepare_matrix(sim, setup->n_inputs, n_outputs));
+    OPU_TRY(prepare_fields(sim, setup->n_inputs, n_outputs));
     OPU_TRY(prepare_scratch(sim, n_pixels));
     uint32_t const bits = setup->bits != 0 ? setup->bits : (uint32_t)sim->options.bits;
     opu_camera_init(&sim->camera, &sim->sensor, bits, has_shot_noise(sim), has_read_noise(sim),
                     sim->options.seed);
     sim->camera_tile = opu_camera_tile_kernel(sim->isa);
-    sim->n_inputs = setup->n_inputs;
     sim->n_pixels = n_pixels;
     return OPU_OK;
 }
@@ -262,8 +271,16 @@ static int sim_configure(void *device, const struct opu_frame_setup *setup)
     int const status = try_configure(sim, setup);
     if (status != OPU_OK) {
         release_setup(sim);
+        release_fields(sim);
     }
     return status;
+}
+
+static int sim_describe(void *device, char *text, size_t n)
+{
+    const struct opu_sim *const sim = device;
+    opu_way_describe(&sim->fields[0].way, sim->fields[0].medium, text, n);
+    return OPU_OK;
 }
 
 /* Frames are done when submit returns. */
@@ -286,6 +303,7 @@ static const struct opu_backend_ops ops = {
     .submit = opu_sim_submit,
     .wait = sim_wait,
     .field = opu_sim_field,
+    .describe = sim_describe,
 };
 
 const struct opu_backend opu_backend_sim = {

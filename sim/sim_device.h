@@ -5,8 +5,7 @@
 
 #include "sim/camera.h"
 #include "sim/dmd.h"
-#include "sim/matrix.h"
-#include "sim/medium.h"
+#include "sim/fields.h"
 #include "sim/reference.h"
 #include "sim/region.h"
 #include "sim/sim_options.h"
@@ -28,21 +27,23 @@ struct opu_sim {
     enum opu_isa isa;          /* of all kernels */
 
     /* what configure sets up; n_pixels 0: nothing yet */
-    size_t n_inputs, n_pixels;
+    size_t n_inputs, n_outputs, n_pixels;
     struct opu_dmd dmd;
-    struct opu_medium *medium;
+    struct opu_fields fields[2]; /* to the pixels, or to the modes of a region */
+    size_t n_fields;             /* 2: the polariser lets some of the crossed light through */
+    double crossed;              /* its intensity over the other's */
     struct opu_camera camera;
     opu_camera_tile_fn camera_tile;
     size_t n_exposures, n_references;
     double *exposures_us;
     struct opu_sim_reference *references;
-    struct opu_sim_matrix matrix;  /* to the pixels, or to the modes of a region */
     struct opu_sim_region *region; /* NULL for sparse pixels */
-    float *modes;                  /* region: field of one pattern before ... */
-    float *picture;                /* ... and after the lens */
     uint32_t *runs;                /* [OPU_SIM_MAX_FRAMES + 1] */
-    float *scratch;                /* [n_threads][OPU_SIM_PATTERNS][OPU_TILE_FLOATS] */
     size_t n_threads;
+    size_t field_floats; /* of one whole field at the pixels, by tiles */
+    float *modes;        /* region: field of one pattern before the lens */
+    float *whole;        /* [n_fields][batch][field_floats], unless fields come by tile */
+    float *scratch;      /* [n_threads][n_fields][OPU_SIM_PATTERNS][OPU_TILE_FLOATS], if they do */
     uint64_t job;
 };
 

@@ -49,14 +49,16 @@ static struct opu_light light_of(const struct opu_sim *sim, const struct opu_fra
     };
 }
 
-/* Exposes the frames of one run on one tile. */
+/* Exposes the frames of one run on one tile; `apart` lies between the fields of the polarisations.
+ */
 static void expose_run(const struct opu_sim *sim, const struct opu_frame_batch *batch,
-                       const uint32_t run[2], size_t tile, const float *field)
+                       const uint32_t run[2], size_t tile, const float *field, size_t apart)
 {
     size_t const first = tile * OPU_TILE_PIXELS;
     size_t const left = sim->n_pixels - first;
     uint32_t const n = left < OPU_TILE_PIXELS ? (uint32_t)left : OPU_TILE_PIXELS;
-    size_t const count_bytes = sim->camera.bits == 8 ? 1 : 2;
+    size_t const count_bytes = sim->camera.bits <= 8 ? 1 : 2;
+    (void)apart;
     for (size_t f = run[0]; f < run[1]; ++f) {
         struct opu_light const light = light_of(sim, batch, f);
         uint8_t *const counts =
@@ -73,13 +75,13 @@ static void expose_run(const struct opu_sim *sim, const struct opu_frame_batch *
 static void expose_tile(const struct opu_sim *sim, const struct opu_frame_batch *batch,
                         struct runs runs, size_t tile, float *scratch)
 {
+    size_t const apart = OPU_SIM_PATTERNS * OPU_TILE_FLOATS;
     struct opu_patterns const patterns = {batch->bits, runs.start, runs.n};
-    for (size_t k = 0; k < 4 && tile * 4 + k < sim->matrix.n_blocks; ++k) {
-        opu_sim_matrix_field(&sim->matrix, patterns, tile * 4 + k, scratch + k * OPU_BLOCK_FLOATS,
-                             OPU_TILE_FLOATS);
+    for (size_t k = 0; k < sim->n_fields; ++k) {
+        opu_fields_tile(&sim->fields[k], patterns, tile, scratch + k * apart, OPU_TILE_FLOATS);
     }
     for (size_t r = 0; r < runs.n; ++r) {
-        expose_run(sim, batch, runs.start + r, tile, scratch + r * OPU_TILE_FLOATS);
+        expose_run(sim, batch, runs.start + r, tile, scratch + r * OPU_TILE_FLOATS, apart);
     }
 }
 
@@ -92,8 +94,8 @@ static size_t runs_per_task(size_t n_runs, size_t n_tiles, size_t n_threads)
     return n < OPU_SIM_PATTERNS ? n : OPU_SIM_PATTERNS;
 }
 
-static void expose_pixels(struct opu_sim *sim, const struct opu_frame_batch *batch,
-                          struct runs runs)
+static void expose_by_tile(struct opu_sim *sim, const struct opu_frame_batch *batch,
+                           struct runs runs)
 {
     size_t const n_tiles = (sim->n_pixels + OPU_TILE_PIXELS - 1) / OPU_TILE_PIXELS;
     size_t const per_task = runs_per_task(runs.n, n_tiles, sim->n_threads);
@@ -104,29 +106,66 @@ static void expose_pixels(struct opu_sim *sim, const struct opu_frame_batch *bat
         size_t const first = (size_t)task % n_groups * per_task;
         size_t const left = runs.n - first;
         struct runs const group = {runs.start + first, left < per_task ? left : per_task};
-        float *const scratch = sim->scratch + thread_number() * OPU_SIM_PATTERNS * OPU_TILE_FLOATS;
+        float *const scratch =
+            sim->scratch + thread_number() * sim->n_fields * OPU_SIM_PATTERNS * OPU_TILE_FLOATS;
         expose_tile(sim, batch, group, (size_t)task / n_groups, scratch);
+    }
+}
+
+/* Runs whose whole fields are in sim->whole. */
+static void expose_whole(struct opu_sim *sim, const struct opu_frame_batch *batch, struct runs runs,
+                         size_t apart)
+{
+    size_t const n_tiles = (sim->n_pixels + OPU_TILE_PIXELS - 1) / OPU_TILE_PIXELS;
+    ptrdiff_t const n_tasks = (ptrdiff_t)(n_tiles * runs.n);
+#pragma omp parallel for schedule(static) num_threads((int)sim->n_threads)
+    for (ptrdiff_t task = 0; task < n_tasks; ++task) {
+        size_t const r = (size_t)task / n_tiles;
+        size_t const tile = (size_t)task % n_tiles;
+        expose_run(sim, batch, runs.start + r, tile,
+                   sim->whole + r * sim->field_floats + tile * OPU_TILE_FLOATS, apart);
+    }
+}
+
+/* Fields by propagation of each pattern, a few at a time. */
+static void expose_propagated(struct opu_sim *sim, const struct opu_frame_batch *batch,
+                              struct runs runs)
+{
+    size_t const most = sim->fields[0].batch;
+    for (size_t first = 0; first < runs.n; first += most) {
+        size_t const n = runs.n - first < most ? runs.n - first : most;
+        struct opu_patterns const patterns = {batch->bits, runs.start + first, n};
+        for (size_t k = 0; k < sim->n_fields; ++k) {
+            opu_fields_whole(&sim->fields[k], patterns, sim->whole + k * most * sim->field_floats,
+                             sim->field_floats);
+        }
+        struct runs const group = {runs.start + first, n};
+        expose_whole(sim, batch, group, most * sim->field_floats);
     }
 }
 
 static void expose_pictures(struct opu_sim *sim, const struct opu_frame_batch *batch,
                             struct runs runs)
 {
-    ptrdiff_t const n_blocks = (ptrdiff_t)sim->matrix.n_blocks;
-    ptrdiff_t const n_tiles = (ptrdiff_t)((sim->n_pixels + OPU_TILE_PIXELS - 1) / OPU_TILE_PIXELS);
     for (size_t r = 0; r < runs.n; ++r) {
         struct opu_patterns const pattern = {batch->bits, runs.start + r, 1};
-#pragma omp parallel for schedule(static) num_threads((int)sim->n_threads)
-        for (ptrdiff_t block = 0; block < n_blocks; ++block) {
-            opu_sim_matrix_field(&sim->matrix, pattern, (size_t)block,
-                                 sim->modes + block * OPU_BLOCK_FLOATS, OPU_BLOCK_FLOATS);
+        for (size_t k = 0; k < sim->n_fields; ++k) {
+            opu_fields_whole(&sim->fields[k], pattern, sim->modes, OPU_BLOCK_FLOATS);
+            opu_sim_region_field(sim->region, sim->modes, sim->whole + k * sim->field_floats);
         }
-        opu_sim_region_field(sim->region, sim->modes, sim->picture);
-#pragma omp parallel for schedule(static) num_threads((int)sim->n_threads)
-        for (ptrdiff_t tile = 0; tile < n_tiles; ++tile) {
-            expose_run(sim, batch, runs.start + r, (size_t)tile,
-                       sim->picture + tile * OPU_TILE_FLOATS);
-        }
+        struct runs const one = {runs.start + r, 1};
+        expose_whole(sim, batch, one, sim->field_floats);
+    }
+}
+
+static void expose(struct opu_sim *sim, const struct opu_frame_batch *batch, struct runs runs)
+{
+    if (sim->region != NULL) {
+        expose_pictures(sim, batch, runs);
+    } else if (opu_fields_by_tile(&sim->fields[0])) {
+        expose_by_tile(sim, batch, runs);
+    } else {
+        expose_propagated(sim, batch, runs);
     }
 }
 
@@ -148,14 +187,12 @@ int opu_sim_submit(void *device, struct opu_frame_batch *batch, uint64_t *job)
         while (end < batch->n_frames && step_of(sim, batch->number[end]) == step) {
             ++end;
         }
-        opu_sim_matrix_load(&sim->matrix, step);
-        struct runs const runs = {
-            sim->runs, opu_dmd_runs(sim->runs, batch->bits, sim->matrix.row_bytes, first, end)};
-        if (sim->region != NULL) {
-            expose_pictures(sim, batch, runs);
-        } else {
-            expose_pixels(sim, batch, runs);
+        for (size_t k = 0; k < sim->n_fields; ++k) {
+            opu_fields_move(&sim->fields[k], step);
         }
+        struct runs const runs = {
+            sim->runs, opu_dmd_runs(sim->runs, batch->bits, (sim->n_inputs + 7) / 8, first, end)};
+        expose(sim, batch, runs);
         first = end;
     }
     for (size_t f = 0; f < batch->n_frames; ++f) {
@@ -168,23 +205,6 @@ int opu_sim_submit(void *device, struct opu_frame_batch *batch, uint64_t *job)
     }
     *job = ++sim->job;
     return OPU_OK;
-}
-
-/* One block of H x in double. */
-static void sum_block(const struct opu_sim *sim, const float *inputs, size_t block,
-                      double sum[OPU_BLOCK_FLOATS])
-{
-    const float *column = sim->matrix.entries + block * sim->n_inputs * OPU_BLOCK_FLOATS;
-    double const gain = 1.0 / (1.0 - sim->dmd.eps);
-    memset(sum, 0, OPU_BLOCK_FLOATS * sizeof(*sum));
-    for (size_t j = 0; j < sim->n_inputs; ++j, column += OPU_BLOCK_FLOATS) {
-        if (inputs[j] == 0.0f) {
-            continue;
-        }
-        for (size_t v = 0; v < OPU_BLOCK_FLOATS; ++v) {
-            sum[v] += gain * (double)inputs[j] * (double)column[v];
-        }
-    }
 }
 
 /* Blocks of 64 re, 64 im to pairs. */
@@ -201,21 +221,13 @@ static void interleave(const float *blocks, size_t n_pixels, float *field)
 int opu_sim_field(void *device, const float *inputs, size_t rows, float *field)
 {
     struct opu_sim *const sim = device;
-    ptrdiff_t const n_blocks = (ptrdiff_t)sim->matrix.n_blocks;
-    opu_sim_matrix_load(&sim->matrix, 0);
+    opu_fields_move(&sim->fields[0], 0);
     for (size_t row = 0; row < rows; ++row) {
-#pragma omp parallel for schedule(static)
-        for (ptrdiff_t block = 0; block < n_blocks; ++block) {
-            double sum[OPU_BLOCK_FLOATS];
-            sum_block(sim, inputs + row * sim->n_inputs, (size_t)block, sum);
-            for (size_t v = 0; v < OPU_BLOCK_FLOATS; ++v) {
-                sim->modes[(size_t)block * OPU_BLOCK_FLOATS + v] = (float)sum[v];
-            }
-        }
+        opu_fields_of_weights(&sim->fields[0], inputs + row * sim->n_inputs, sim->modes);
         const float *blocks = sim->modes;
         if (sim->region != NULL) {
-            opu_sim_region_field(sim->region, sim->modes, sim->picture);
-            blocks = sim->picture;
+            opu_sim_region_field(sim->region, sim->modes, sim->whole);
+            blocks = sim->whole;
         }
         interleave(blocks, sim->n_pixels, field + row * sim->n_pixels * 2);
     }
