@@ -28,10 +28,16 @@ static const char *verdict(const struct bench_row *row)
     return isnan(row->wanted) ? "" : bench_row_ok(row) ? "PASS" : "FAIL";
 }
 
-/* Ratios with two decimals, rates and sizes whole. */
+/* Ratios, exponents and times with two decimals, rates and sizes whole. */
 static int decimals(const struct bench_row *row)
 {
-    return strcmp(row->unit, "x") == 0 ? 2 : 0;
+    static const char *const fine[] = {"x", "", "s", "ms"};
+    for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++) {
+        if (strcmp(row->unit, fine[i]) == 0) {
+            return 2;
+        }
+    }
+    return 0;
 }
 
 static void print_text(const struct bench_report *report)
