@@ -138,7 +138,28 @@ static int sim_caps(void *device, struct opu_caps *caps)
     return OPU_OK;
 }
 
-/* Only what moves an entry of H: the medium and its seed. */
+static uint64_t hash_double(uint64_t hash, double value)
+{
+    uint8_t bytes[sizeof(value)];
+    memcpy(bytes, &value, sizeof(value));
+    return opu_hash64(hash, bytes, sizeof(bytes));
+}
+
+/* Mirrors and polariser, where they are more than a factor common to all entries. */
+static uint64_t hash_bench(uint64_t hash, const struct opu_sim *sim)
+{
+    const struct opu_sim_options *const options = &sim->options;
+    if (options->dmd != OPU_DMD_IDEAL || options->mirror_layout != OPU_DMD_SQUARE ||
+        options->dead > 0.0 || options->beam > 0.0) {
+        hash = hash_double(hash, (double)options->dmd);
+        hash = hash_double(hash, (double)options->mirror_layout);
+        hash = hash_double(hash, options->dead);
+        hash = hash_double(hash, options->beam);
+    }
+    return sim->crossed > 0.0 ? hash_double(hash, sim->crossed) : hash;
+}
+
+/* Only what moves an entry of the matrix: the seed, the medium, the mirrors. */
 static int sim_identity(void *device, char *text, size_t n)
 {
     const struct opu_sim *const sim = device;
@@ -150,7 +171,7 @@ static int sim_identity(void *device, char *text, size_t n)
     }
     uint64_t hash = opu_hash64(OPU_HASH_START, name, strlen(name));
     hash = opu_hash64(hash, seed, sizeof(seed));
-    hash = medium->hash(hash, &sim->options);
+    hash = hash_bench(medium->hash(hash, &sim->options), sim);
     int const length = snprintf(text, n, "sim:%s:%016" PRIx64, name, hash);
     if (length < 0 || (size_t)length >= n) {
         return opu_fail(OPU_E_INVALID, "sim: the identity takes %d bytes, room for %zu", length, n);
