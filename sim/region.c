@@ -3,12 +3,12 @@
 #include "sim/region.h"
 
 #include "core/base/fail.h"
+#include "core/base/fft_lock.h"
 #include "core/base/mem.h"
 #include "sim/camera.h"
 
 #include <fftw3.h>
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
 /* Full width at half maximum of |2 J1(s) / s|^2 is 2 * 1.61634 = 2 pi f_c * grain. */
@@ -24,9 +24,6 @@ struct opu_sim_region {
     fftwf_complex *grid;
     fftwf_plan plan;
 };
-
-/* FFTW's planner is not thread-safe; this is the one lock around it here. */
-static pthread_mutex_t planner = PTHREAD_MUTEX_INITIALIZER;
 
 /* The next length whose prime factors are 2, 3, 5. */
 static size_t smooth_length(size_t n)
@@ -92,13 +89,13 @@ static int check(const struct opu_region *setup)
 
 static int plan(struct opu_sim_region *region)
 {
-    pthread_mutex_lock(&planner);
+    opu_fft_lock();
     region->grid = fftwf_alloc_complex(region->grid_width * region->grid_height);
     if (region->grid != NULL) {
         region->plan = fftwf_plan_dft_2d((int)region->grid_height, (int)region->grid_width,
                                          region->grid, region->grid, FFTW_BACKWARD, FFTW_ESTIMATE);
     }
-    pthread_mutex_unlock(&planner);
+    opu_fft_unlock();
     if (region->plan == NULL) {
         return opu_fail(OPU_E_NO_MEMORY, "sim: no memory for a Fourier transform of %zu x %zu",
                         region->grid_width, region->grid_height);
@@ -143,12 +140,12 @@ void opu_sim_region_destroy(struct opu_sim_region *region)
     if (region == NULL) {
         return;
     }
-    pthread_mutex_lock(&planner);
+    opu_fft_lock();
     if (region->plan != NULL) {
         fftwf_destroy_plan(region->plan);
     }
     fftwf_free(region->grid);
-    pthread_mutex_unlock(&planner);
+    opu_fft_unlock();
     opu_context_free(region->context, region->place);
     opu_context_free(region->context, region);
 }
