@@ -72,16 +72,38 @@ static int set_pair(struct opu_train_config *config, const char *pair)
                                      : status;
 }
 
-/* Options on top of the preset, --set first: an option of its own name is the more explicit word.
+/* Whether KEY=VALUE is an option of the device's: "sim.tau=60", "encode=binary". */
+static bool device_pair(const char *pair)
+{
+    size_t const n = strcspn(pair, ".=");
+    const struct opu_backend_info *backend;
+    for (size_t i = 0; (backend = opu_backend_info(i)) != NULL; i++) {
+        if (strlen(backend->scheme) == n && strncmp(backend->scheme, pair, n) == 0) {
+            return true;
+        }
+    }
+    return pair[n] != '.';
+}
+
+/* The pairs that are the device's options, or the others. */
+static int set_pairs(struct opu_train_config *config, const struct cli_list *list, bool device)
+{
+    int status = OPU_OK;
+    for (size_t i = 0; i < list->n && status == OPU_OK; i++) {
+        status = device_pair(list->item[i]) == device ? set_pair(config, list->item[i]) : OPU_OK;
+    }
+    return status;
+}
+
+/*
+ * Options on top of the preset, --set first: an option of its own name is the more explicit word.
+ * What --set says of the device comes last, once it is known which device that is.
  */
 static int apply_options(struct training *training)
 {
     const struct train_options *const wish = training->wish;
     struct opu_train_config *const config = training->config;
-    int status = OPU_OK;
-    for (size_t i = 0; i < wish->set.n && status == OPU_OK; i++) {
-        status = set_pair(config, wish->set.item[i]);
-    }
+    int status = set_pairs(config, &wish->set, false);
     if (status == OPU_OK) {
         status = set_text(config, "train.method", wish->method);
     }
@@ -94,7 +116,10 @@ static int apply_options(struct training *training)
     if (status == OPU_OK) {
         status = set_number(config, "train.epochs", &wish->epochs);
     }
-    return status == OPU_OK ? set_number(config, "train.seed", &wish->seed) : status;
+    if (status == OPU_OK) {
+        status = set_number(config, "train.seed", &wish->seed);
+    }
+    return status == OPU_OK ? set_pairs(config, &wish->set, true) : status;
 }
 
 const char *train_get(const struct training *training, const char *key,

@@ -11,6 +11,7 @@
 #include "core/base/file.h"
 #include "core/base/mem.h"
 #include "core/base/options.h"
+#include "core/device/uri_option.h"
 #include "core/train/ini.h"
 
 #define WHERE "training configuration"
@@ -120,6 +121,32 @@ void opu_train_config_destroy(struct opu_train_config *config)
     }
 }
 
+/* Whether the key is an option of the device: "sim.tau". The table's own sections come first. */
+static bool device_key(const char *key)
+{
+    return !opu_option_find(table, N_OPTIONS, key) && opu_device_key(key);
+}
+
+/*
+ * Into the device's URI. A key of [feedback] that says the same thing would hold in place of the
+ * URI's, so it goes back to "as the URI says": the later word counts.
+ */
+static int set_device_key(struct opu_train_config *config, const char *key, const char *value)
+{
+    static const char *const twins[] = {"feedback.encode", "feedback.readout", "feedback.rescale",
+                                        "feedback.bits"};
+    char *const uri = config->settings.feedback.device;
+    OPU_TRY(opu_device_key_set(uri, sizeof config->settings.feedback.device, key, value));
+    for (size_t i = 0; i < sizeof twins / sizeof *twins; i++) {
+        if (strcmp(opu_device_key_name(twins[i]), opu_device_key_name(key)) == 0) {
+            const struct opu_option *twin = opu_option_find(table, N_OPTIONS, twins[i]);
+            OPU_TRY(opu_option_set(table, N_OPTIONS, &config->settings, WHERE, twins[i],
+                                   twin->fallback));
+        }
+    }
+    return OPU_OK;
+}
+
 int opu_train_config_set(struct opu_train_config *config, const char *key, const char *value)
 {
     if (!opu_ini_can_hold(value)) {
@@ -128,12 +155,16 @@ int opu_train_config_set(struct opu_train_config *config, const char *key, const
                         "\" ;\" or a control character)",
                         WHERE, key);
     }
-    return opu_option_set(table, N_OPTIONS, &config->settings, WHERE, key, value);
+    return device_key(key) ? set_device_key(config, key, value)
+                           : opu_option_set(table, N_OPTIONS, &config->settings, WHERE, key, value);
 }
 
 int opu_train_config_get(const struct opu_train_config *config, const char *key, char *text,
                          size_t n)
 {
+    if (device_key(key)) {
+        return opu_device_key_get(config->settings.feedback.device, key, text, n);
+    }
     const struct opu_option *option = opu_option_find(table, N_OPTIONS, key);
     if (!option) {
         return opu_option_unknown(table, N_OPTIONS, WHERE, key);
@@ -141,22 +172,39 @@ int opu_train_config_get(const struct opu_train_config *config, const char *key,
     return opu_option_format(option, &config->settings, text, n);
 }
 
+struct reading {
+    struct opu_train_config *config;
+    bool device_keys; /* the pass that takes these alone, once the device is known */
+};
+
 static int set_pair(void *user, const char *section, const char *key, const char *value)
 {
+    const struct reading *reading = user;
     char full[2 * KEY_SIZE];
     if (!*section) {
         return opu_fail(OPU_E_FORMAT, "\"%s\" stands before the first [section]", key);
     }
     (void)snprintf(full, sizeof full, "%.60s.%.60s", section, key);
-    return opu_train_config_set(user, full, value);
+    return device_key(full) == reading->device_keys
+               ? opu_train_config_set(reading->config, full, value)
+               : OPU_OK;
+}
+
+/* All of a text or nothing. A section [sim] may stand anywhere: it is read after the others. */
+static int take_text(struct opu_train_config *config, const char *text, const char *where)
+{
+    struct opu_train_config next = *config;
+    struct reading reading = {.config = &next};
+    OPU_TRY(opu_ini_parse(text, where, set_pair, &reading));
+    reading.device_keys = true;
+    OPU_TRY(opu_ini_parse(text, where, set_pair, &reading));
+    *config = next;
+    return OPU_OK;
 }
 
 int opu_train_config_parse(struct opu_train_config *config, const char *text)
 {
-    struct opu_train_config next = *config;
-    OPU_TRY(opu_ini_parse(text, WHERE, set_pair, &next));
-    *config = next;
-    return OPU_OK;
+    return take_text(config, text, WHERE);
 }
 
 int opu_train_config_read(struct opu_train_config *config, const char *path)
@@ -164,17 +212,10 @@ int opu_train_config_read(struct opu_train_config *config, const char *path)
     uint8_t *bytes = NULL;
     size_t n = 0;
     OPU_TRY(opu_file_read(config->context, path, MAX_INI, &bytes, &n));
-    struct opu_train_config next = *config;
-    int status;
-    if (memchr(bytes, 0, n)) {
-        status = opu_fail(OPU_E_FORMAT, "%s: holds a zero byte, wanted text", path);
-    } else {
-        status = opu_ini_parse((const char *)bytes, path, set_pair, &next);
-    }
+    int const status = memchr(bytes, 0, n)
+                           ? opu_fail(OPU_E_FORMAT, "%s: holds a zero byte, wanted text", path)
+                           : take_text(config, (const char *)bytes, path);
     opu_context_free(config->context, bytes);
-    if (status == OPU_OK) {
-        *config = next;
-    }
     return status;
 }
 

@@ -217,6 +217,103 @@ static void a_file_is_named_in_messages(void **state)
     toy_remove(dir);
 }
 
+static void keys_of_a_device_go_into_its_uri(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *value, *uri;
+    } steps[] = {
+        {"feedback.device", "sim:encode=binary,seed=7", "sim:encode=binary,seed=7"},
+        {"sim.tau", "3600", "sim:encode=binary,seed=7,tau=3600"},
+        {"sim.medium.tau", "60", "sim:encode=binary,seed=7,tau=60"},
+        {"sim.seed", "9", "sim:encode=binary,seed=9,tau=60"},
+        {"encode", "ternary:0.5", "sim:encode=ternary:0.5,seed=9,tau=60"},
+        {"sim.encode", "ternary", "sim:encode=ternary,seed=9,tau=60"},
+        /* the default is left out: the same device has the same text */
+        {"sim.tau", "0.0", "sim:encode=ternary,seed=9"},
+        {"sim.seed", "1", "sim:encode=ternary"},
+        {"rescale", "no", "sim:encode=ternary,rescale=no"},
+        {"feedback.device", "exact:of=sim:seed=3,bits=10", "exact:of=sim:seed=3,bits=10"},
+        {"encode", "binary", "exact:encode=binary,of=sim:seed=3,bits=10"},
+        {"exact.of", "sim:seed=4,bits=9", "exact:encode=binary,of=sim:seed=4,bits=9"},
+        {"exact.seed", "2", "exact:encode=binary,seed=2,of=sim:seed=4,bits=9"},
+    };
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        assert_int_equal(opu_train_config_set(config, steps[i].key, steps[i].value), OPU_OK);
+        is("feedback.device", steps[i].uri);
+    }
+    is("exact.seed", "2");
+    is("exact.of", "sim:seed=4,bits=9");
+    is("rescale", "auto");
+}
+
+static void the_later_word_on_a_projection_counts(void **state)
+{
+    (void)state;
+    assert_int_equal(opu_train_config_set(config, "feedback.device", "sim:"), OPU_OK);
+    assert_int_equal(opu_train_config_set(config, "feedback.encode", "binary"), OPU_OK);
+    assert_int_equal(opu_train_config_set(config, "feedback.bits", "12"), OPU_OK);
+    assert_int_equal(opu_train_config_set(config, "sim.encode", "ternary"), OPU_OK);
+    assert_int_equal(opu_train_config_set(config, "sim.bits", "10"), OPU_OK);
+    is("feedback.encode", "");
+    is("feedback.bits", "0");
+    is("feedback.device", "sim:encode=ternary,bits=10");
+}
+
+static void keys_no_device_has_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key, *value, *says;
+        int status;
+    } cases[] = {
+        {"sim.taau", "1", "did you mean 'tau'", OPU_E_NOT_FOUND},
+        {"sim.laser.tau", "1", "wanted sim.medium.tau", OPU_E_INVALID},
+        {"sim.tau", "-1", "wanted a number from 0 to", OPU_E_INVALID},
+        {"sim.noise", "loud", "wanted one of all|none|shot|read", OPU_E_INVALID},
+        {"sim.encode", "a,b", "without a comma", OPU_E_INVALID},
+        {"exact.seed", "1", "the device is sim:, wanted exact:", OPU_E_INVALID},
+        {"smi.tau", "1", "no option 'smi.tau'", OPU_E_NOT_FOUND},
+    };
+    assert_int_equal(opu_train_config_set(config, "feedback.device", "sim:seed=2"), OPU_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(opu_train_config_set(config, cases[i].key, cases[i].value),
+                         cases[i].status);
+        said(cases[i].says);
+        is("feedback.device", "sim:seed=2");
+    }
+    char full[OPU_OPTION_TEXT_SIZE] = "sim:encode=";
+    memset(full + 11, 'x', OPU_OPTION_TEXT_SIZE - 12);
+    assert_int_equal(opu_train_config_set(config, "feedback.device", full), OPU_OK);
+    assert_int_equal(opu_train_config_set(config, "sim.tau", "1"), OPU_E_INVALID);
+    said("255 fit");
+    is("feedback.device", full);
+}
+
+static void a_section_of_the_device_may_stand_anywhere(void **state)
+{
+    (void)state;
+    const char *const text = "[sim]\ntau = 60\ncamera.bits = 10\n"
+                             "[sim.camera]\nread_noise = 3\n"
+                             "[feedback]\ndevice = sim:seed=5\n";
+    char *written;
+    assert_int_equal(opu_train_config_parse(config, text), OPU_OK);
+    is("feedback.device", "sim:seed=5,tau=60,bits=10,read_noise=3");
+    is("sim.camera.bits", "10");
+    assert_int_equal(opu_train_config_write(config, &written), OPU_OK);
+    assert_int_equal(opu_train_config_set(config, "feedback.device", "exact:"), OPU_OK);
+    assert_int_equal(opu_train_config_parse(config, written), OPU_OK);
+    opu_context_free(context, written);
+    is("feedback.device", "sim:seed=5,tau=60,bits=10,read_noise=3");
+    assert_int_equal(opu_train_config_parse(config, "[sim]\nseed = 1\n\ntau = x\n"), OPU_E_INVALID);
+    said(":4: ");
+    assert_int_equal(
+        opu_train_config_parse(config, "[sim]\ntau = 1\n[feedback]\ndevice = exact:\n"),
+        OPU_E_INVALID);
+    said(":2: ");
+    is("feedback.device", "sim:seed=5,tau=60,bits=10,read_noise=3");
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -231,6 +328,10 @@ int main(void)
         CASE(values_an_ini_would_lose_are_refused),
         CASE(unknown_keys_are_refused),
         CASE(a_file_is_named_in_messages),
+        CASE(keys_of_a_device_go_into_its_uri),
+        CASE(the_later_word_on_a_projection_counts),
+        CASE(keys_no_device_has_are_refused),
+        CASE(a_section_of_the_device_may_stand_anywhere),
     };
     if (opu_context_create(&context, NULL) < 0) {
         return 1;
