@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums of the columns that are on, for one block of 64 outputs and many patterns. See sim/matrix.h.
+/*
+ * Sums of the columns that are on, for some blocks of 64 outputs and many patterns. A stretch of
+ * inputs is summed in one of two ways, pattern by pattern, to the same bits (sim/matrix.h):
+ *
+ * - from tables of the 16 subset sums of each group of four inputs: one addition a group whatever
+ *   is on, but the tables must be filled first;
+ * - from the list of the mirrors that are on, each group's sum formed on the spot.
  */
 #include "sim/field_kernels.h"
 
@@ -7,60 +13,297 @@
 
 #include <string.h>
 
+/* One vector register. The compiler keeps arrays of them in registers, as it does not always with
+ * loops over plain floats. */
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX2__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
+
+/* Sums that stay in registers: from tables 64 floats (4 or 8 registers; 8 of SSE's), so that the
+ * tables of eight groups, 32 KiB, stay in the first-level cache; from lists 8 registers, and as
+ * many for the group's sum. */
+#define TABLE_FLOATS (LANES >= 8 ? 64 : 32)
+#define TABLE_LANES (TABLE_FLOATS / LANES)
+#define LIST_LANES 8
+#define LIST_FLOATS (LIST_LANES * LANES)
+
+#define GROUP 4    /* inputs */
+#define SUBSETS 16 /* of a group */
+#define TABLES 8   /* groups whose tables are at hand: half a word */
+
+/* What the ways cost for a block, in cycles of a processor that adds 8 vectors from the first-level
+ * cache in 4 and from the second in 12; they decide which way, not which bits. */
+#define COST_GROUP 5    /* one pattern's addition from a table */
+#define COST_TABLE 140  /* filling it */
+#define COST_PATTERN 30 /* starting a list ... */
+#define COST_MIRROR 12  /* ... and each mirror on it */
+
+/* A buffer of lists: that of 16 patterns with all mirrors on, or all patterns at an eighth. */
+#define LIST_ENTRIES (16 * 64 * OPU_FIELD_WORDS)
+
+struct tables {
+    _Alignas(64) float sum[TABLES][SUBSETS][TABLE_FLOATS];
+};
+
+struct bits {
+    uint64_t word[OPU_FIELD_WORDS][OPU_FIELD_PATTERNS];
+    uint32_t n_on[OPU_FIELD_PATTERNS];
+    uint8_t by_table[OPU_FIELD_PATTERNS], by_list[OPU_FIELD_PATTERNS];
+    size_t n_by_table, n_by_list;
+};
+
+static inline lanes load(const float *from)
+{
+    lanes x;
+    memcpy(&x, from, sizeof(x));
+    return x;
+}
+
+static inline void store(float *to, lanes x)
+{
+    memcpy(to, &x, sizeof(x));
+}
+
 /* Inputs 64 w .. 64 w + 63 of a pattern, bit k for input 64 w + k; bits beyond n_inputs are 0. */
 static inline uint64_t pattern_word(const uint8_t *bits, size_t w, size_t n_inputs)
 {
     size_t const left = n_inputs - 64 * w;
-    size_t const bytes = left >= 64 ? 8 : (left + 7) / 8;
     uint64_t word = 0;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (left >= 64) {
+        memcpy(&word, bits + 8 * w, sizeof(word));
+        return word;
+    }
+#endif
+    size_t const bytes = left >= 64 ? 8 : (left + 7) / 8;
     for (size_t k = 0; k < bytes; ++k) {
         word |= (uint64_t)bits[8 * w + k] << (8 * k);
     }
     return left >= 64 ? word : word & ((UINT64_C(1) << left) - 1);
 }
 
-/* Floats whose sums stay in registers while the columns pass. */
-#if defined(__AVX2__)
-#define STRIP OPU_BLOCK_FLOATS
-#else
-#define STRIP 32
-#endif
-
-/* sum[0..STRIP-1] += the columns whose bit is set, in ascending order */
-static inline void add_columns(float *restrict sum, const float *restrict columns, uint64_t word)
+/* Inputs of the stretch. */
+static inline size_t stretch(const struct opu_field_part *part)
 {
-    float acc[STRIP];
-    for (int v = 0; v < STRIP; ++v) {
-        acc[v] = sum[v];
-    }
-    while (word != 0) {
-        const float *const column = columns + (size_t)__builtin_ctzll(word) * OPU_BLOCK_FLOATS;
-        word &= word - 1;
-        for (int v = 0; v < STRIP; ++v) {
-            acc[v] += column[v];
+    size_t const left = part->n_inputs - part->first_word * 64;
+    return left < part->n_words * 64 ? left : part->n_words * 64;
+}
+
+static void read_bits(struct bits *bits, const struct opu_field_part *part)
+{
+    for (size_t p = 0; p < part->patterns.n; ++p) {
+        const uint8_t *const row = part->patterns.bits + part->patterns.frame[p] * part->row_bytes;
+        uint32_t n_on = 0;
+        for (size_t w = 0; w < part->n_words; ++w) {
+            uint64_t const word = pattern_word(row, part->first_word + w, part->n_inputs);
+            bits->word[w][p] = word;
+            n_on += (uint32_t)__builtin_popcountll(word);
         }
-    }
-    for (int v = 0; v < STRIP; ++v) {
-        sum[v] = acc[v];
+        bits->n_on[p] = n_on;
     }
 }
 
-void OPU_KERNEL(opu_field_sum)(const float *columns, size_t n_inputs, const float *start,
-                               struct opu_patterns patterns, size_t row_bytes, float *field,
-                               size_t stride)
+/* Tables are filled where what they save is more than they cost. */
+static void choose_ways(struct bits *bits, const struct opu_field_part *part)
 {
-    for (size_t p = 0; p < patterns.n; ++p) {
-        memcpy(field + p * stride, start, OPU_BLOCK_FLOATS * sizeof(*start));
+    size_t const n_groups = (stretch(part) + GROUP - 1) / GROUP;
+    size_t const by_table = n_groups * COST_GROUP;
+    size_t saved = 0;
+    for (size_t p = 0; p < part->patterns.n; ++p) {
+        size_t const by_list = COST_PATTERN + COST_MIRROR * (size_t)bits->n_on[p];
+        saved += by_list > by_table ? by_list - by_table : 0;
     }
-    size_t const n_words = (n_inputs + 63) / 64;
-    for (size_t w = 0; w < n_words; ++w) {
-        for (size_t p = 0; p < patterns.n; ++p) {
-            const uint8_t *const bits = patterns.bits + patterns.frame[p] * row_bytes;
-            uint64_t const word = pattern_word(bits, w, n_inputs);
-            const float *const block = columns + w * 64 * OPU_BLOCK_FLOATS;
-            for (size_t v = 0; v < OPU_BLOCK_FLOATS; v += STRIP) {
-                add_columns(field + p * stride + v, block + v, word);
+    bool const tables = saved > n_groups * COST_TABLE;
+    bits->n_by_table = 0;
+    bits->n_by_list = 0;
+    for (size_t p = 0; p < part->patterns.n; ++p) {
+        size_t const by_list = COST_PATTERN + COST_MIRROR * (size_t)bits->n_on[p];
+        if (tables && by_list > by_table) {
+            bits->by_table[bits->n_by_table++] = (uint8_t)p;
+        } else if (bits->n_on[p] > 0) {
+            bits->by_list[bits->n_by_list++] = (uint8_t)p;
+        }
+    }
+}
+
+/* Subset sums of n <= 4 columns: those with column h are those of the columns before it, plus it.
+ */
+static inline void fill_table(float sum[restrict SUBSETS][TABLE_FLOATS],
+                              const float *restrict columns, size_t n)
+{
+    for (size_t h = 0; h < n; ++h) {
+        lanes column[TABLE_LANES];
+        for (int v = 0; v < TABLE_LANES; ++v) {
+            column[v] = load(columns + h * OPU_BLOCK_FLOATS + v * LANES);
+            store(&sum[(size_t)1 << h][v * LANES], column[v]);
+        }
+        for (size_t rest = 1; rest < (size_t)1 << h; ++rest) {
+            for (int v = 0; v < TABLE_LANES; ++v) {
+                store(&sum[((size_t)1 << h) + rest][v * LANES],
+                      load(&sum[rest][v * LANES]) + column[v]);
             }
         }
+    }
+}
+
+static void fill_tables(struct tables *tables, const float *columns, size_t n)
+{
+    for (size_t g = 0; g * GROUP < n; ++g) {
+        const float *const group = columns + g * GROUP * OPU_BLOCK_FLOATS;
+        if (n - g * GROUP >= GROUP) {
+            fill_table(tables->sum[g], group, GROUP);
+        } else {
+            fill_table(tables->sum[g], group, n - g * GROUP);
+        }
+    }
+}
+
+/* sum += the subsets that a half word names, group by group */
+static inline void add_subsets(float *restrict sum, const struct tables *restrict tables,
+                               uint32_t half)
+{
+    lanes acc[TABLE_LANES];
+    for (int v = 0; v < TABLE_LANES; ++v) {
+        acc[v] = load(sum + v * LANES);
+    }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC unroll 8
+#endif
+    for (int g = 0; g < TABLES; ++g) {
+        const float *const subset = tables->sum[g][half >> (GROUP * g) & (SUBSETS - 1)];
+        for (int v = 0; v < TABLE_LANES; ++v) {
+            acc[v] += load(subset + v * LANES);
+        }
+    }
+    for (int v = 0; v < TABLE_LANES; ++v) {
+        store(sum + v * LANES, acc[v]);
+    }
+}
+
+/* All that go by table, one strip of TABLE_FLOATS of a block. */
+static void add_by_table(const struct opu_field_part *part, const struct bits *bits,
+                         struct tables *tables, const float *columns, float *field)
+{
+    size_t const n = stretch(part);
+    for (size_t first = 0; first < n; first += TABLES * GROUP) {
+        size_t const left = n - first;
+        fill_tables(tables, columns + first * OPU_BLOCK_FLOATS,
+                    left < TABLES * GROUP ? left : TABLES * GROUP);
+        for (size_t k = 0; k < bits->n_by_table; ++k) {
+            size_t const p = bits->by_table[k];
+            uint32_t const half = (uint32_t)(bits->word[first / 64][p] >> first % 64);
+            if (half != 0) {
+                add_subsets(field + p * part->stride, tables, half);
+            }
+        }
+    }
+}
+
+/* The mirrors of a pattern that are on, and an end that is in no group; writes up to 3 more. */
+static size_t list_mirrors(uint16_t *list, const struct bits *bits, size_t n_words, size_t p)
+{
+    size_t n = 0;
+    for (size_t w = 0; w < n_words; ++w) {
+        uint64_t word = bits->word[w][p];
+        size_t const end = n + (size_t)__builtin_popcountll(word);
+        for (size_t at = n; at < end; at += 4) { /* four at a time: few branches to guess */
+            for (size_t k = 0; k < 4; ++k) {
+                int const bit = __builtin_ctzll(word | UINT64_C(1) << 63);
+                list[at + k] = (uint16_t)(64 * w + (size_t)bit);
+                word &= word - 1;
+            }
+        }
+        n = end;
+    }
+    list[n] = UINT16_MAX;
+    return n;
+}
+
+/* sum += the columns on the list, first each group's sum */
+static inline void add_listed(float *restrict sum, const float *restrict columns,
+                              const uint16_t *restrict list, size_t n)
+{
+    lanes acc[LIST_LANES];
+    for (int v = 0; v < LIST_LANES; ++v) {
+        acc[v] = load(sum + v * LANES);
+    }
+    for (size_t i = 0; i < n; ++i) {
+        const float *column = columns + (size_t)list[i] * OPU_BLOCK_FLOATS;
+        lanes subset[LIST_LANES];
+        for (int v = 0; v < LIST_LANES; ++v) {
+            subset[v] = load(column + v * LANES);
+        }
+        while (list[i + 1] / GROUP == list[i] / GROUP) {
+            column = columns + (size_t)list[++i] * OPU_BLOCK_FLOATS;
+            for (int v = 0; v < LIST_LANES; ++v) {
+                subset[v] += load(column + v * LANES);
+            }
+        }
+        for (int v = 0; v < LIST_LANES; ++v) {
+            acc[v] += subset[v];
+        }
+    }
+    for (int v = 0; v < LIST_LANES; ++v) {
+        store(sum + v * LANES, acc[v]);
+    }
+}
+
+/* Patterns [first, end) of those by list, whose lists lie one after another. */
+static void add_lists(const struct opu_field_part *part, const struct bits *bits, size_t first,
+                      size_t end, const uint16_t *lists)
+{
+    for (size_t block = 0; block < part->n_blocks; ++block) {
+        const float *const columns = part->columns + block * part->block_floats;
+        const uint16_t *list = lists;
+        for (size_t k = first; k < end; ++k) {
+            size_t const p = bits->by_list[k];
+            float *const field = part->field + p * part->stride + block * OPU_BLOCK_FLOATS;
+            for (size_t v = 0; v < OPU_BLOCK_FLOATS; v += LIST_FLOATS) {
+                add_listed(field + v, columns + v, list, bits->n_on[p]);
+            }
+            list += bits->n_on[p] + 1;
+        }
+    }
+}
+
+static void add_by_list(const struct opu_field_part *part, const struct bits *bits)
+{
+    uint16_t lists[LIST_ENTRIES + OPU_FIELD_PATTERNS + 4];
+    size_t first = 0;
+    while (first < bits->n_by_list) {
+        size_t used = 0;
+        size_t end = first;
+        while (end < bits->n_by_list && used + 64 * OPU_FIELD_WORDS <= LIST_ENTRIES) {
+            used += list_mirrors(lists + used, bits, part->n_words, bits->by_list[end++]) + 1;
+        }
+        add_lists(part, bits, first, end, lists);
+        first = end;
+    }
+}
+
+void OPU_KERNEL(opu_field_add)(const struct opu_field_part *part)
+{
+    struct bits bits;
+    read_bits(&bits, part);
+    choose_ways(&bits, part);
+    if (bits.n_by_table > 0) {
+        struct tables tables;
+        for (size_t g = 0; g < TABLES; ++g) {
+            memset(tables.sum[g][0], 0, sizeof(tables.sum[g][0]));
+        }
+        for (size_t block = 0; block < part->n_blocks; ++block) {
+            for (size_t v = 0; v < OPU_BLOCK_FLOATS; v += TABLE_FLOATS) {
+                add_by_table(part, &bits, &tables, part->columns + block * part->block_floats + v,
+                             part->field + block * OPU_BLOCK_FLOATS + v);
+            }
+        }
+    }
+    if (bits.n_by_list > 0) {
+        add_by_list(part, &bits);
     }
 }

@@ -86,10 +86,11 @@ void opu_fields_tile(const struct opu_fields *fields, struct opu_patterns patter
                      float *field, size_t stride)
 {
     size_t const first = tile * (OPU_TILE_PIXELS / OPU_BLOCK_PIXELS);
-    for (size_t k = 0; k < 4 && first + k < fields->n_blocks; ++k) {
-        opu_sim_matrix_field(&fields->matrix, patterns, first + k, field + k * OPU_BLOCK_FLOATS,
-                             stride);
-    }
+    size_t const left = fields->n_blocks - first;
+    opu_sim_matrix_field(
+        &fields->matrix, patterns, first,
+        left < OPU_TILE_PIXELS / OPU_BLOCK_PIXELS ? left : OPU_TILE_PIXELS / OPU_BLOCK_PIXELS,
+        field, stride);
 }
 
 /* Pairs to blocks of 64 re, 64 im. */
@@ -141,7 +142,7 @@ void opu_fields_whole(struct opu_fields *fields, struct opu_patterns patterns, f
     ptrdiff_t const n_blocks = (ptrdiff_t)fields->n_blocks;
 #pragma omp parallel for schedule(static)
     for (ptrdiff_t block = 0; block < n_blocks; ++block) {
-        opu_sim_matrix_field(&fields->matrix, patterns, (size_t)block,
+        opu_sim_matrix_field(&fields->matrix, patterns, (size_t)block, 1,
                              field + block * OPU_BLOCK_FLOATS, stride);
     }
 }

@@ -5,15 +5,17 @@
  *
  *   S_i = sum over mirrors on of H_ij step_j  +  start_i,    start_i = sum over all of H_ij off_j
  *
- * Stored, it is measured once - by strips, by columns or by rows of the adjoint, whichever is less
- * work - and kept by blocks of 64 outputs, [block][input][64 re | 64 im], so that a block of 64
- * inputs is 32 KiB and stays in the first-level cache while many patterns pass. Not stored, its
- * strips are drawn anew for every batch of patterns (media with entries by index only).
+ * Stored, it is measured once - by strips where the medium has them, else by columns or by rows of
+ * the adjoint, whichever are fewer - and kept by blocks of 64 outputs, [block][input][64 re | 64
+ * im]. Not stored, strips of 64 inputs are drawn for each call, which all its patterns share
+ * (media with strips only).
  *
- * Sums are taken in groups of four inputs, the method of four Russians (Arlazarov et al., 1970): of
- * each group the 16 subset sums, each in ascending order, then for each pattern one addition a
- * group. Where few patterns or few mirrors pass, the subset's sum is formed on the spot, in the
- * same order: the same bits for every batch, density, thread count and processor.
+ * Sums start with start_i and are taken in groups of four inputs, the method of four Russians
+ * (Arlazarov et al., 1970): of each group a subset sum in ascending order, the groups added in
+ * ascending order. Where many dense patterns pass, the 16 subset sums of a group are formed once
+ * and each pattern makes one addition a group; where few patterns or few mirrors pass, the subset's
+ * sum is formed on the spot, in the same order: the same bits for every batch, density, thread
+ * count and processor, stored or not.
  */
 #ifndef OPU_SIM_MATRIX_H
 #define OPU_SIM_MATRIX_H
@@ -31,8 +33,12 @@ struct opu_sim_matrix {
     size_t n_blocks;
     size_t row_bytes; /* of a pattern's bits */
     bool stored;
+    bool by_rows;   /* measured by the adjoint */
     float *entries; /* [n_blocks][n_inputs][OPU_BLOCK_FLOATS], or NULL */
     float *start;   /* [n_blocks][OPU_BLOCK_FLOATS] */
+    float *units;   /* while it is measured by propagation: unit vectors, ... */
+    float *answers; /* ... and what comes of them */
+    size_t batch;   /* of so many */
     bool loaded;
     uint64_t step; /* drift step that the entries hold */
     enum opu_isa isa;
@@ -49,7 +55,10 @@ int opu_sim_matrix_init(struct opu_sim_matrix *matrix, struct opu_context *conte
                         const struct opu_dmd *dmd, struct opu_medium *medium, bool stored);
 void opu_sim_matrix_fini(struct opu_sim_matrix *matrix);
 
-/* Brings the medium to a drift step and measures it, in parallel; nothing to do if it is there. */
+/*
+ * Brings the medium to a drift step and measures it, in parallel, without allocating; nothing to do
+ * if it is there. A measurement of more than a second tells the context's log how far it is.
+ */
 void opu_sim_matrix_load(struct opu_sim_matrix *matrix, uint64_t step);
 
 /* Patterns by position: pattern p is the row frame[p] of bits. */
@@ -59,8 +68,12 @@ struct opu_patterns {
     size_t n;
 };
 
-/* field[p * stride + 0..127]: block `block` of pattern p. Any thread. */
+/*
+ * field[p * stride + k * OPU_BLOCK_FLOATS ..]: block first_block + k of pattern p, k < n_blocks.
+ * The more patterns and the more blocks (those of a tile) at a time, the faster. Any thread; takes
+ * 120 KiB of stack.
+ */
 void opu_sim_matrix_field(const struct opu_sim_matrix *matrix, struct opu_patterns patterns,
-                          size_t block, float *field, size_t stride);
+                          size_t first_block, size_t n_blocks, float *field, size_t stride);
 
 #endif

@@ -103,7 +103,7 @@ static void column_sums_are_accurate(void **state)
         draw_patterns(bits[f], 1, n_inputs, densities[f]);
     }
     struct opu_patterns const patterns = {bits[0], frames, 3};
-    opu_sim_matrix_field(&bench.sim->fields[0].matrix, patterns, 1, sums[0], OPU_BLOCK_FLOATS);
+    opu_sim_matrix_field(&bench.sim->fields[0].matrix, patterns, 1, 1, sums[0], OPU_BLOCK_FLOATS);
     for (size_t f = 0; f < 3; ++f) {
         unpack_pattern(weights, bits[f], n_inputs);
         assert_int_equal(opu_sim_field(bench.sim, weights, 1, wanted), OPU_OK);
