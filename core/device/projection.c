@@ -183,7 +183,9 @@ static int create_frames(struct opu_projection *p)
     if (p->anchor == NULL) {
         return OPU_E_NO_MEMORY;
     }
-    return opu_calibrate(p);
+    OPU_TRY(opu_probe_create(p));
+    OPU_TRY(opu_calibrate(p));
+    return opu_probe_store(p);
 }
 
 void opu_projection_redescribe(struct opu_projection *p)
@@ -241,6 +243,7 @@ void opu_projection_destroy(struct opu_projection *p)
         return;
     }
     opu_chunk_destroy(p);
+    opu_probe_destroy(p);
     opu_context_free(p->context, p->staged);
     opu_context_free(p->context, p->anchor);
     opu_context_free(p->context, p->gain);

@@ -62,6 +62,16 @@ struct opu_patterns {
     size_t n;
 };
 
+/* Fixed patterns and what calibration saw of them; probe.c. n_pairs is 0 on devices without drift.
+ */
+struct opu_probe {
+    size_t n_pairs;
+    uint8_t *bits;
+    float *in, *out; /* a few rows of n_in and of n_out */
+    float *answer;   /* [n_pairs][n_out] as stored */
+    double power;    /* of the answers, without their noise */
+};
+
 struct opu_projection {
     struct opu_context *context;
     struct opu_device *device;
@@ -89,6 +99,7 @@ struct opu_projection {
     bool has_offset;
     struct opu_patterns patterns;
     struct opu_chunk chunk;
+    struct opu_probe probe;
 
     /* The call under way. */
     bool under_way;
@@ -128,5 +139,12 @@ size_t opu_class_of(const struct opu_tables *tables, uint32_t n_on);
 uint32_t opu_class_count(size_t n_in);
 /* Largest number of mirrors that class `index` serves. */
 size_t opu_class_mirrors(const struct opu_projection *p, size_t index);
+
+/* --- probe.c --- */
+
+OPU_NODISCARD int opu_probe_create(struct opu_projection *p);
+void opu_probe_destroy(struct opu_projection *p);
+/* Takes the answers anew, right after a calibration. */
+OPU_NODISCARD int opu_probe_store(struct opu_projection *p);
 
 #endif

@@ -16,7 +16,7 @@ struct state_head {
     uint64_t setup; /* hash of all that the tables depend on */
 };
 
-static const char state_magic[8] = "opucal1";
+static const char state_magic[8] = "opucal2";
 
 static uint64_t setup_hash(const struct opu_projection *p)
 {
@@ -28,17 +28,24 @@ static uint64_t setup_hash(const struct opu_projection *p)
 }
 
 /* The parts of a saved calibration after its head, in order; returns how many. */
-#define STATE_PARTS 5
+#define STATE_PARTS 6
 struct state_part {
     void *data;
     size_t size;
 };
 
-static size_t state_parts(const struct opu_projection *p, char *device_state,
+/* What is neither a table nor the device's. */
+struct state_rest {
+    uint64_t has_offset;
+    double probe_power;
+    char device[OPU_DEVICE_STATE_SIZE];
+};
+
+static size_t state_parts(const struct opu_projection *p, struct state_rest *rest,
                           struct state_part parts[STATE_PARTS])
 {
     if (p->floats) {
-        parts[0] = (struct state_part){device_state, OPU_DEVICE_STATE_SIZE};
+        parts[0] = (struct state_part){rest, sizeof *rest};
         return 1;
     }
     /* One list serves for reading and writing; get does not write through it. */
@@ -46,8 +53,13 @@ static size_t state_parts(const struct opu_projection *p, char *device_state,
     parts[1] = (struct state_part){p->gain, p->layout.n_table * sizeof *p->gain};
     parts[2] = (struct state_part){p->offset, 2 * p->layout.n_table * sizeof *p->offset};
     parts[3] = (struct state_part){p->pick, p->n_out * sizeof *p->pick};
-    parts[4] = (struct state_part){device_state, OPU_DEVICE_STATE_SIZE};
-    return STATE_PARTS;
+    parts[4] = (struct state_part){rest, sizeof *rest};
+    size_t n = 5;
+    if (p->probe.n_pairs > 0) {
+        parts[n++] = (struct state_part){p->probe.answer,
+                                         p->probe.n_pairs * p->n_out * sizeof *p->probe.answer};
+    }
+    return n;
 }
 
 size_t opu_projection_state_size(const struct opu_projection *p)
@@ -62,11 +74,11 @@ size_t opu_projection_state_size(const struct opu_projection *p)
 
 void opu_projection_state_get(const struct opu_projection *p, void *bytes)
 {
-    char device_state[OPU_DEVICE_STATE_SIZE] = "";
+    struct state_rest rest = {.has_offset = p->has_offset, .probe_power = p->probe.power};
     const struct opu_backend_ops *const ops = p->device->backend->ops;
     if (ops->state_get != NULL &&
-        ops->state_get(p->device->handle, device_state, sizeof device_state) < 0) {
-        memset(device_state, 0, sizeof device_state);
+        ops->state_get(p->device->handle, rest.device, sizeof rest.device) < 0) {
+        memset(rest.device, 0, sizeof rest.device);
     }
     struct state_head head = {.size = opu_projection_state_size(p), .setup = setup_hash(p)};
     memcpy(head.magic, state_magic, sizeof head.magic);
@@ -74,7 +86,7 @@ void opu_projection_state_get(const struct opu_projection *p, void *bytes)
     memcpy(to, &head, sizeof head);
     to += sizeof head;
     struct state_part parts[STATE_PARTS];
-    for (size_t n = state_parts(p, device_state, parts), i = 0; i < n; i++) {
+    for (size_t n = state_parts(p, &rest, parts), i = 0; i < n; i++) {
         memcpy(to, parts[i].data, parts[i].size);
         to += parts[i].size;
     }
@@ -124,23 +136,25 @@ int opu_projection_state_set(struct opu_projection *p, const void *bytes, size_t
                         "calibration: the bytes are of another set-up than \"%s, %s\"", p->identity,
                         p->describe);
     }
-    char device_state[OPU_DEVICE_STATE_SIZE];
+    struct state_rest rest;
     const uint8_t *from = (const uint8_t *)bytes + sizeof head;
     if (!p->floats && !tables_sane(p, from)) {
         return opu_fail(OPU_E_MISMATCH,
                         "calibration: the bytes hold impossible exposures or pixels");
     }
     struct state_part parts[STATE_PARTS];
-    for (size_t n = state_parts(p, device_state, parts), i = 0; i < n; i++) {
+    for (size_t n = state_parts(p, &rest, parts), i = 0; i < n; i++) {
         memcpy(parts[i].data, from, parts[i].size);
         from += parts[i].size;
     }
-    device_state[sizeof device_state - 1] = '\0';
+    rest.device[sizeof rest.device - 1] = '\0';
+    p->has_offset = rest.has_offset != 0;
+    p->probe.power = rest.probe_power;
     if (!p->floats) {
         OPU_TRY(opu_tables_install(p));
     }
-    if (p->device->backend->ops->state_set != NULL && device_state[0] != '\0') {
-        OPU_TRY(p->device->backend->ops->state_set(p->device->handle, device_state));
+    if (p->device->backend->ops->state_set != NULL && rest.device[0] != '\0') {
+        OPU_TRY(p->device->backend->ops->state_set(p->device->handle, rest.device));
     }
     opu_projection_redescribe(p);
     return OPU_OK;
