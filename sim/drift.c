@@ -16,11 +16,12 @@ uint64_t opu_drift_step(double time_s, double tau_s)
     return step < (double)OPU_DRIFT_LAST_STEP ? (uint64_t)step : OPU_DRIFT_LAST_STEP;
 }
 
-/* Appends the middle's own draw and makes weights[k] those of the middle. */
+/* Interval: half of the whole one, in correlation times. Appends the middle's own draw and makes
+ * weights[k] those of the middle. */
 static void bisect(struct opu_drift_mix *mix, const double *left, const double *right,
-                   uint64_t half, uint64_t middle, double *weights)
+                   double interval, uint64_t middle, double *weights)
 {
-    double const r = opu_exp_minus((double)half / OPU_DRIFT_STEPS_PER_TAU);
+    double const r = opu_exp_minus(interval);
     for (size_t k = 0; k < mix->n; ++k) {
         weights[k] = r / (1.0 + r * r) * (left[k] + right[k]);
     }
@@ -29,9 +30,26 @@ static void bisect(struct opu_drift_mix *mix, const double *left, const double *
     ++mix->n;
 }
 
+/* Levels, so that the coarsest interval is 32 correlation times at least and 64 at most. */
+static unsigned levels_of(double slowness)
+{
+    unsigned levels = 1;
+    double const wanted = 32.0 * OPU_DRIFT_STEPS_PER_TAU * slowness;
+    while (levels < OPU_DRIFT_MAX_LEVELS && (double)(UINT64_C(1) << levels) < wanted) {
+        ++levels;
+    }
+    return levels;
+}
+
 void opu_drift_mix_at(struct opu_drift_mix *mix, uint64_t step)
 {
-    uint64_t const span = UINT64_C(1) << OPU_DRIFT_LEVELS;
+    opu_drift_mix_slow(mix, step, 1.0);
+}
+
+void opu_drift_mix_slow(struct opu_drift_mix *mix, uint64_t step, double slowness)
+{
+    double const steps_per_time = OPU_DRIFT_STEPS_PER_TAU * slowness;
+    uint64_t const span = UINT64_C(1) << levels_of(slowness);
     uint64_t low = step - step % span;
     *mix = (struct opu_drift_mix){.n = 1, .node = {low}, .weight = {1.0}};
     if (step == low) {
@@ -44,7 +62,7 @@ void opu_drift_mix_at(struct opu_drift_mix *mix, uint64_t step)
     mix->node[1] = low + span;
     for (uint64_t half = span / 2; half > 0; half /= 2) {
         uint64_t const at = low + half;
-        bisect(mix, left, right, half, at, middle);
+        bisect(mix, left, right, (double)half / steps_per_time, at, middle);
         if (step == at) {
             break;
         }

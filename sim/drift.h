@@ -17,6 +17,10 @@
  * All this is linear, so H at a step is a sum of at most 15 independent matrices with weights
  * common to all entries. Each matrix is named by the step at which it enters ("node") and drawn by
  * Philox.
+ *
+ * Phase screens must move more slowly than the matrix they make: opu_drift_mix_slow() runs the same
+ * construction with a correlation time of `slowness` tau, steps still being tau / 256; its coarsest
+ * grid has 2^levels >= 32 * 256 * slowness steps.
  */
 #ifndef OPU_SIM_DRIFT_H
 #define OPU_SIM_DRIFT_H
@@ -26,7 +30,9 @@
 
 #define OPU_DRIFT_STEPS_PER_TAU 256
 #define OPU_DRIFT_LEVELS 13
-#define OPU_DRIFT_TERMS (OPU_DRIFT_LEVELS + 2)
+#define OPU_DRIFT_MAX_LEVELS 24
+#define OPU_DRIFT_MAX_SLOWNESS 2048.0 /* 2^24 steps are 32 correlation times */
+#define OPU_DRIFT_TERMS (OPU_DRIFT_MAX_LEVELS + 2)
 /* The medium stands still from here on: 43 bits of a draw's counter name the node at its end. */
 #define OPU_DRIFT_LAST_STEP ((UINT64_C(1) << 43) - (UINT64_C(1) << OPU_DRIFT_LEVELS) - 1)
 
@@ -41,5 +47,8 @@ struct opu_drift_mix {
 uint64_t opu_drift_step(double time_s, double tau_s);
 
 void opu_drift_mix_at(struct opu_drift_mix *mix, uint64_t step);
+
+/* The same for a process whose correlation time is slowness * tau, 0 < slowness <= the maximum. */
+void opu_drift_mix_slow(struct opu_drift_mix *mix, uint64_t step, double slowness);
 
 #endif
