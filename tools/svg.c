@@ -13,6 +13,7 @@ struct range {
 
 struct frame {
     struct range x, y;
+    const struct svg_ticks *ticks; /* NULL: round numbers */
 };
 
 static void widen(struct range *range, double value)
@@ -52,9 +53,12 @@ static bool point_ok(const struct svg_series *series, size_t i)
     return isfinite(series->x[i]) && isfinite(series->y[i]);
 }
 
-static bool measure(const struct svg_plot *plot, struct frame *frame)
+static bool measure(const struct svg_plot *plot, const struct svg_ticks *ticks, struct frame *frame)
 {
     struct range x = {(double)INFINITY, -(double)INFINITY, 1.0}, y = x;
+    for (size_t i = 0; ticks != NULL && i < ticks->n; i++) {
+        widen(&x, ticks->at[i]);
+    }
     for (size_t k = 0; k < plot->n_series; k++) {
         const struct svg_series *const series = &plot->series[k];
         for (size_t i = 0; i < series->n; i++) {
@@ -75,13 +79,13 @@ static bool measure(const struct svg_plot *plot, struct frame *frame)
         widen(&y, 0.0);
     }
     round_range(&y, 5);
-    if (x.high - x.low < 1.0) {
+    if (ticks != NULL ? !(x.high > x.low) : x.high - x.low < 1.0) {
         x.low -= 0.5;
         x.high += 0.5;
     }
     x.step = round_step(x.high - x.low, 8);
     x.step = x.step < 1.0 ? 1.0 : x.step; /* epochs are whole */
-    *frame = (struct frame){x, y};
+    *frame = (struct frame){x, y, ticks};
     return true;
 }
 
@@ -97,6 +101,39 @@ static double at_y(const struct frame *frame, double y)
     return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM);
 }
 
+static void x_mark(struct html *html, double x)
+{
+    html_add(html, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>", x, x,
+             HEIGHT - BOTTOM, HEIGHT - BOTTOM + 4);
+    html_add(html, "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">", x,
+             HEIGHT - BOTTOM + 17);
+}
+
+static void x_axis(struct html *html, const struct frame *frame)
+{
+    double const first = ceil(frame->x.low / frame->x.step - 1e-9) * frame->x.step;
+    for (int i = 0; first + i * frame->x.step <= frame->x.high + 1e-9; i++) {
+        double const value = first + i * frame->x.step;
+        x_mark(html, at_x(frame, value));
+        html_add(html, "%.6g</text>", value);
+    }
+}
+
+/* Labels that would run into the one before are left out; the hover titles have them all. */
+static void x_axis_marked(struct html *html, const struct frame *frame)
+{
+    double free_from = 0.0;
+    for (size_t i = 0; i < frame->ticks->n; i++) {
+        double const x = at_x(frame, frame->ticks->at[i]);
+        double const half = 3.5 * (double)strlen(frame->ticks->labels[i]);
+        bool const fits = x - half >= free_from;
+        x_mark(html, x);
+        html_escape(html, fits ? frame->ticks->labels[i] : "");
+        html_add(html, "</text>");
+        free_from = fits ? x + half + 6.0 : free_from;
+    }
+}
+
 static void axes(struct html *html, const struct svg_plot *plot, const struct frame *frame)
 {
     int const n_y = (int)floor((frame->y.high - frame->y.low) / frame->y.step + 0.5);
@@ -109,14 +146,10 @@ static void axes(struct html *html, const struct svg_plot *plot, const struct fr
         html_add(html, "<text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.6g</text>",
                  LEFT - 7, y + 4.0, value);
     }
-    double const first = ceil(frame->x.low / frame->x.step - 1e-9) * frame->x.step;
-    for (int i = 0; first + i * frame->x.step <= frame->x.high + 1e-9; i++) {
-        double const value = first + i * frame->x.step, x = at_x(frame, value);
-        html_add(html, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>", x, x,
-                 HEIGHT - BOTTOM, HEIGHT - BOTTOM + 4);
-        html_add(html,
-                 "<text class=\"tick\" x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.6g</text>", x,
-                 HEIGHT - BOTTOM + 17, value);
+    if (frame->ticks != NULL) {
+        x_axis_marked(html, frame);
+    } else {
+        x_axis(html, frame);
     }
     html_add(html, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT,
              WIDTH - RIGHT, HEIGHT - BOTTOM, HEIGHT - BOTTOM);
@@ -165,6 +198,21 @@ static void legend(struct html *html, const struct svg_plot *plot)
     }
 }
 
+/* Where a point stands, in words. */
+static void add_place(struct html *html, const struct frame *frame, double x)
+{
+    if (frame->ticks == NULL) {
+        html_add(html, ", epoch %g", x);
+        return;
+    }
+    size_t near = 0;
+    for (size_t i = 1; i < frame->ticks->n; i++) {
+        near = fabs(frame->ticks->at[i] - x) < fabs(frame->ticks->at[near] - x) ? i : near;
+    }
+    html_add(html, ", ");
+    html_escape(html, frame->ticks->n > 0 ? frame->ticks->labels[near] : "");
+}
+
 static void line(struct html *html, const struct svg_plot *plot, const struct frame *frame,
                  size_t k)
 {
@@ -178,7 +226,7 @@ static void line(struct html *html, const struct svg_plot *plot, const struct fr
         }
     }
     html_add(html, "\"/>");
-    for (size_t i = 0; i < series->n; i++) {
+    for (size_t i = 0; i < series->n && !series->bare; i++) {
         if (!point_ok(series, i)) {
             continue;
         }
@@ -186,7 +234,8 @@ static void line(struct html *html, const struct svg_plot *plot, const struct fr
                  k % SVG_MAX_SERIES, at_x(frame, series->x[i]),
                  at_y(frame, plot->scale * series->y[i]), series->n > 60 ? "1.5" : "3.5");
         html_escape(html, series->name);
-        html_add(html, ", epoch %g: %.4g", series->x[i], plot->scale * series->y[i]);
+        add_place(html, frame, series->x[i]);
+        html_add(html, ": %.4g", plot->scale * series->y[i]);
         if (series->spread != NULL && isfinite(series->spread[i])) {
             html_add(html, " +- %.3g", plot->scale * series->spread[i]);
         }
@@ -197,13 +246,18 @@ static void line(struct html *html, const struct svg_plot *plot, const struct fr
 
 void svg_add(struct html *html, const struct svg_plot *plot)
 {
+    svg_add_marked(html, plot, NULL);
+}
+
+void svg_add_marked(struct html *html, const struct svg_plot *plot, const struct svg_ticks *ticks)
+{
     struct frame frame;
     html_add(html, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, HEIGHT);
     html_escape(html, plot->title);
     html_add(html, "\"><text class=\"title\" x=\"%d\" y=\"22\">", LEFT);
     html_escape(html, plot->title);
     html_add(html, "</text>");
-    if (!measure(plot, &frame)) {
+    if (!measure(plot, ticks, &frame)) {
         html_add(html, "<text class=\"tick\" x=\"%d\" y=\"%d\">nothing was measured</text></svg>\n",
                  LEFT, HEIGHT / 2);
         return;

@@ -14,6 +14,7 @@ struct svg_series {
     const double *spread; /* [n] half height of a band, or NULL */
     size_t n;
     bool dashed;
+    bool bare; /* a line without its points */
 };
 
 struct svg_plot {
@@ -25,7 +26,28 @@ struct svg_plot {
     size_t n_series;
 };
 
-/* Adds <svg ...>...</svg>; a plot without a point says so. */
+/* Marks of the x axis, at places of one's own choosing: words, or values on a logarithmic axis. */
+struct svg_ticks {
+    const double *at; /* [n], ascending */
+    const char *const *labels;
+    size_t n;
+};
+
+/* Adds <svg ...>...</svg>; a plot without a point says so. x counts epochs. */
 void svg_add(struct html *html, const struct svg_plot *plot);
+
+/* The same with marks; a point is named by the mark at its place. */
+void svg_add_marked(struct html *html, const struct svg_plot *plot, const struct svg_ticks *ticks);
+
+struct svg_bar {
+    const char *name;
+    double value, spread; /* spread: half a whisker, NaN for none */
+    const double *points; /* [n] values that it is the mean of */
+    size_t n;
+};
+
+/* Lying bars from zero, each with its value beside it; title, scale and unit are the plot's. */
+void svg_add_bars(struct html *html, const struct svg_plot *plot, const struct svg_bar *bars,
+                  size_t n);
 
 #endif
