@@ -24,18 +24,9 @@
 #define MIN_EXPOSURE_US 1e-4 /* a pulsed laser: what 2^20 mirrors send fills a well in 9 ns */
 #define MAX_EXPOSURE_US 100000.0
 
-static bool has_shot_noise(const struct opu_sim *sim)
-{
-    return sim->options.noise == OPU_SIM_NOISE_ALL || sim->options.noise == OPU_SIM_NOISE_SHOT;
-}
-
-static bool has_read_noise(const struct opu_sim *sim)
-{
-    return sim->options.noise == OPU_SIM_NOISE_ALL || sim->options.noise == OPU_SIM_NOISE_READ;
-}
-
 static void release_setup(struct opu_sim *sim)
 {
+    opu_camera_fini(&sim->camera);
     opu_context_free(sim->context, sim->exposures_us);
     opu_context_free(sim->context, sim->references);
     opu_context_free(sim->context, sim->modes);
@@ -93,13 +84,7 @@ static int sim_open(void **device, struct opu_context *context, const void *opti
     sim->isa = opu_isa_best();
     sim->crossed = crossed_light(&sim->options);
     sim->n_fields = sim->crossed > 0.0 ? 2 : 1;
-    sim->sensor = opu_sensors[sim->options.camera];
-    if (sim->options.full_well_e > 0.0) {
-        sim->sensor.full_well_e = sim->options.full_well_e;
-    }
-    if (sim->options.read_noise_e >= 0.0) {
-        sim->sensor.read_noise_e = sim->options.read_noise_e;
-    }
+    opu_sensor_init(&sim->sensor, &sim->options);
     sim->reference_e_per_us = sim->options.reference > 0.0 ? sim->options.reference
                                                            : REFERENCE_PER_FLUX * sim->options.flux;
     sim->runs = opu_calloc(context, OPU_SIM_MAX_FRAMES + 1, sizeof(*sim->runs));
@@ -116,7 +101,7 @@ static int sim_caps(void *device, struct opu_caps *caps)
     const struct opu_sim *const sim = device;
     caps->flags = OPU_CAP_FRAMES | OPU_CAP_REFERENCE | OPU_CAP_REFERENCE_LEVELS | OPU_CAP_REGION |
                   OPU_CAP_FIELD | (sim->options.tau_s > 0.0 ? OPU_CAP_DRIFT : 0);
-    caps->adc_bits = 0x1ff00u;
+    caps->adc_bits = 0x1fffeu;
     caps->default_bits = (uint32_t)sim->options.bits;
     caps->max_inputs = OPU_SIM_MAX_INPUTS;
     caps->max_pixels = OPU_SIM_MAX_PIXELS;
@@ -129,12 +114,13 @@ static int sim_caps(void *device, struct opu_caps *caps)
     caps->power_w = POWER_W;
     /* one mirror turned on: it leaked eps before (sim/dmd.h) */
     double const step = 1.0 - sqrt(sim->options.leakage);
-    caps->signal_per_us =
-        step * step * (1.0 + sim->crossed) * sim->options.flux / sim->sensor.full_well_e;
-    caps->reference_per_us = sim->reference_e_per_us / sim->sensor.full_well_e;
+    double const full_scale_e = sim->sensor.full_well_e + sim->sensor.black_e;
+    caps->signal_per_us = step * step * (1.0 + sim->crossed) * sim->options.flux / full_scale_e;
+    caps->reference_per_us = sim->reference_e_per_us / full_scale_e;
     caps->full_well_e = sim->sensor.full_well_e;
-    caps->read_noise_e = has_read_noise(sim) ? sim->sensor.read_noise_e : 0.0;
-    caps->shot_noise = has_shot_noise(sim);
+    caps->read_noise_e = sim->sensor.read_noise_e;
+    caps->shot_noise = sim->sensor.shot_noise;
+    caps->black_level = sim->sensor.black_e / full_scale_e;
     return OPU_OK;
 }
 
@@ -278,8 +264,13 @@ static int try_configure(struct opu_sim *sim, const struct opu_frame_setup *setu
     OPU_TRY(prepare_fields(sim, setup->n_inputs, n_outputs));
     OPU_TRY(prepare_scratch(sim, n_pixels));
     uint32_t const bits = setup->bits != 0 ? setup->bits : (uint32_t)sim->options.bits;
-    opu_camera_init(&sim->camera, &sim->sensor, bits, has_shot_noise(sim), has_read_noise(sim),
-                    sim->options.seed);
+    struct opu_camera_setup const camera = {.context = sim->context,
+                                            .sensor = &sim->sensor,
+                                            .bits = bits,
+                                            .n_pixels = n_pixels,
+                                            .seed = sim->options.seed,
+                                            .isa = sim->isa};
+    OPU_TRY(opu_camera_init(&sim->camera, &camera));
     sim->camera_tile = opu_camera_tile_kernel(sim->isa);
     sim->n_pixels = n_pixels;
     return OPU_OK;

@@ -44,8 +44,10 @@ static struct opu_light light_of(const struct opu_sim *sim, const struct opu_fra
     }
     return (struct opu_light){
         .scale = (float)(sqrt(sim->options.flux * dose_us)),
+        .scale_y = (float)(sqrt(sim->crossed * sim->options.flux * dose_us)),
         .reference_re = (float)(arm.re * sqrt(dose_us)),
         .reference_im = (float)(arm.im * sqrt(dose_us)),
+        .dark_e = (float)(sim->exposures_us[exposure] * sim->camera.dark_e_per_us),
     };
 }
 
@@ -58,13 +60,16 @@ static void expose_run(const struct opu_sim *sim, const struct opu_frame_batch *
     size_t const left = sim->n_pixels - first;
     uint32_t const n = left < OPU_TILE_PIXELS ? (uint32_t)left : OPU_TILE_PIXELS;
     size_t const count_bytes = sim->camera.bits <= 8 ? 1 : 2;
-    (void)apart;
+    struct opu_exposure exposure = {.field = field,
+                                    .crossed = sim->n_fields > 1 ? field + apart : NULL,
+                                    .tile = (uint32_t)tile,
+                                    .n = n};
     for (size_t f = run[0]; f < run[1]; ++f) {
         struct opu_light const light = light_of(sim, batch, f);
         uint8_t *const counts =
             (uint8_t *)batch->counts + (f * sim->n_pixels + first) * count_bytes;
-        uint32_t const saturated = sim->camera_tile(&sim->camera, &light, field, (uint32_t)tile,
-                                                    batch->number[f], n, counts);
+        exposure.frame = batch->number[f];
+        uint32_t const saturated = sim->camera_tile(&sim->camera, &light, &exposure, counts);
         if (batch->saturated != NULL && saturated > 0) {
 #pragma omp atomic
             batch->saturated[f] += saturated;
