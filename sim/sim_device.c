@@ -73,8 +73,20 @@ static double crossed_light(const struct opu_sim_options *options)
     return options->extinction * d / (1.0 - d);
 }
 
+static int check_rate(const struct opu_sim_options *options)
+{
+    const struct opu_dmd_chip *const chip = &opu_dmd_chips[options->dmd];
+    if (chip->rate_hz > 0.0 && options->rate_hz > chip->rate_hz) {
+        return opu_fail(OPU_E_INVALID,
+                        "sim: dmd=%s shows at most %g patterns a second, rate=%g wants more",
+                        chip->name, chip->rate_hz, options->rate_hz);
+    }
+    return OPU_OK;
+}
+
 static int sim_open(void **device, struct opu_context *context, const void *options)
 {
+    OPU_TRY(check_rate(options));
     struct opu_sim *const sim = opu_calloc(context, 1, sizeof(*sim));
     if (sim == NULL) {
         return OPU_E_NO_MEMORY;
@@ -103,7 +115,9 @@ static int sim_caps(void *device, struct opu_caps *caps)
                   OPU_CAP_FIELD | (sim->options.tau_s > 0.0 ? OPU_CAP_DRIFT : 0);
     caps->adc_bits = 0x1fffeu;
     caps->default_bits = (uint32_t)sim->options.bits;
-    caps->max_inputs = OPU_SIM_MAX_INPUTS;
+    size_t const room = opu_dmd_room(&opu_dmd_chips[sim->options.dmd],
+                                     (enum opu_dmd_layout)sim->options.mirror_layout);
+    caps->max_inputs = room < OPU_SIM_MAX_INPUTS ? (uint32_t)room : OPU_SIM_MAX_INPUTS;
     caps->max_pixels = OPU_SIM_MAX_PIXELS;
     caps->max_frames = OPU_SIM_MAX_FRAMES;
     caps->max_exposures = MAX_TABLE;
