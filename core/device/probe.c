@@ -6,8 +6,7 @@
  * intensity. Calibration stores a_k, the mean of d_k over STORED readings; a probe takes SHOWN
  * more.
  *
- *   c = <a, b> / sqrt(<a, a> <b, b>)   over all patterns and outputs, b the mean of the new
- * readings
+ *   c = <a, b> / sqrt(<a, a> <b, b>)   over all patterns and outputs, b the mean of the new ones
  *
  * where the powers under the root are sums over products of *different* readings, in which noise
  * that is independent from reading to reading has mean 0: c is 1 for a matrix that stands still,
@@ -15,16 +14,15 @@
  * the standard deviation 0.65 v / sqrt(N) (v: noise over signal power of one reading, N = outputs x
  * patterns). For a matrix that has decorrelated to <H H'*> = rho:
  *
- *   phase steps, off-axis    d = H s, linear in H:           c = rho
- *   intensity                d = |H x|^2 - |H (1 - x)|^2:    c = rho^2 (g2 - 1 = rho^2)
- *   anchor                   d = 2 Re[H s (H a)*]:           c = rho^2 sqrt(m / (1 + (m - 1)
- * rho^2))
+ *   phase steps, off-axis    d = H s, linear in H:    c = rho
+ *   intensity                d = |H x|^2 - |H (1 - x)|^2: c = rho^2 (g2 - 1 = rho^2)
+ *   anchor                   d = 2 Re[H s (H a)*]:    c = rho^2 sqrt(m / (1 + (m - 1) rho^2))
  *
- * with standard deviation (1 - c^2) / sqrt(N) or, for the products of two Gaussians, up to about
- * 1.5 times that. For the anchor the division by |H a| is taken back first; only pixels with bright
- * anchors are outputs, whose light E|H a|^2 = m = 1 + OPU_ANCHOR_FLOOR falls to the mean 1 as the
- * matrix drifts. rho is what is told. A wandering reference phase turns the outputs and so counts
- * as change, as it should.
+ * with standard deviation (1 - c^2) / sqrt(N) or, for the products of two Gaussians, up to
+ * sqrt(3) times that. For the anchor the division by |H a| is taken back first; only pixels with
+ * bright anchors are outputs, whose light E|H a|^2 = m = 1 + OPU_ANCHOR_FLOOR falls to the mean 1
+ * as the matrix drifts. rho is what is told. A wandering reference phase turns the outputs and so
+ * counts as change, as it should.
  */
 #include <math.h>
 #include <string.h>

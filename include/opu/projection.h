@@ -111,8 +111,11 @@ OPU_NODISCARD OPU_API int opu_projection_state_set(struct opu_projection *projec
 /**
  * Shows the probe - fixed patterns that the calibration has stored the answers of - and tells how
  * much of the matrix is still the same: the correlation of the answer with the stored one,
- * corrected for the noise of both, 1 for a matrix that stands still. Costs a few dozen frames of
- * the device clock. Devices without drift answer 1 without a frame.
+ * corrected for the noise of both, 1 for a matrix that stands still, exp(-dt / tau) for one that
+ * decorrelates with tau. Shows 8 to 64 patterns (the fewer, the more outputs there are), which the
+ * device clock and the statistics count. Devices without OPU_CAP_DRIFT answer 1 without a frame.
+ * The answer scatters: near 1 by (1 - rho^2) / sqrt(4096), for read-outs that are quadratic in the
+ * matrix (anchor, intensity) by up to sqrt 3 times that, and may lie just above 1.
  * @return OPU_OK, OPU_E_BUSY, OPU_E_DEVICE
  */
 OPU_NODISCARD OPU_API int opu_projection_probe(struct opu_projection *projection,
@@ -120,7 +123,8 @@ OPU_NODISCARD OPU_API int opu_projection_probe(struct opu_projection *projection
 
 /**
  * Calibrates again, as after a drift: exposures, gains and the probe's stored answers are those of
- * the matrix as it is now. @return as opu_projection_create()
+ * the matrix as it is now. After a failure, but for OPU_E_BUSY, the projection is of no more use.
+ * @return as opu_projection_create(), OPU_E_BUSY
  */
 OPU_NODISCARD OPU_API int opu_projection_recalibrate(struct opu_projection *projection);
 

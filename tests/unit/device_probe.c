@@ -93,12 +93,13 @@ static double covariance(const struct opu_projection *p, double rho)
 /*
  * Five standard deviations of a correlation of n pairs of numbers: (1 - c^2) / sqrt n for Gaussian
  * ones, 1.7 times that for products of two (at most sqrt 3: such a product has kurtosis 9, the
- * spread of a sample's correlation grows with the root of a third of it).
+ * spread of a sample's correlation grows with the root of a third of it). Noise adds 0.65 v / sqrt
+ * n (core/device/probe.c), v below 0.02 at the default light.
  */
 static double bar(const struct rig *rig, double c)
 {
     double const shape = rig->projection->readout->n_references > 0 ? 1.0 : sqrt(3.0);
-    return 5.0 * shape * (1.0 - c * c) / sqrt(samples(rig));
+    return 5.0 * (shape * (1.0 - c * c) + 0.65 * 0.02) / sqrt(samples(rig));
 }
 
 static void check_drift(const struct rig_case *given, double taus)
