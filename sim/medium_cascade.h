@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* The cascade of diffusers: what its drift's formula needs. See sim/medium_cascade.c. */
+#ifndef OPU_SIM_MEDIUM_CASCADE_H
+#define OPU_SIM_MEDIUM_CASCADE_H
+
+/* b: variance of the drifting phases, summed over the masks; rad^2. */
+#define OPU_CASCADE_VARIANCE 256.0
+
+#endif
