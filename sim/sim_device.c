@@ -60,6 +60,7 @@ static void sim_close(void *device)
     release_setup(sim);
     release_fields(sim);
     opu_context_free(sim->context, sim->runs);
+    opu_context_free(sim->context, sim->lights);
     opu_context_free(sim->context, sim);
 }
 
@@ -100,7 +101,8 @@ static int sim_open(void **device, struct opu_context *context, const void *opti
     sim->reference_e_per_us = sim->options.reference > 0.0 ? sim->options.reference
                                                            : REFERENCE_PER_FLUX * sim->options.flux;
     sim->runs = opu_calloc(context, OPU_SIM_MAX_FRAMES + 1, sizeof(*sim->runs));
-    if (sim->runs == NULL) {
+    sim->lights = opu_calloc(context, OPU_SIM_MAX_FRAMES, sizeof(*sim->lights));
+    if (sim->runs == NULL || sim->lights == NULL) {
         sim_close(sim);
         return OPU_E_NO_MEMORY;
     }
@@ -117,7 +119,7 @@ static int sim_caps(void *device, struct opu_caps *caps)
     caps->default_bits = (uint32_t)sim->options.bits;
     size_t const room = opu_dmd_room(&opu_dmd_chips[sim->options.dmd],
                                      (enum opu_dmd_layout)sim->options.mirror_layout);
-    caps->max_inputs = room < OPU_SIM_MAX_INPUTS ? (uint32_t)room : OPU_SIM_MAX_INPUTS;
+    caps->max_inputs = room < OPU_SIM_MAX_INPUTS ? room : OPU_SIM_MAX_INPUTS;
     caps->max_pixels = OPU_SIM_MAX_PIXELS;
     caps->max_frames = OPU_SIM_MAX_FRAMES;
     caps->max_exposures = MAX_TABLE;

@@ -39,6 +39,7 @@ struct opu_sim {
     struct opu_sim_reference *references;
     struct opu_sim_region *region; /* NULL for sparse pixels */
     uint32_t *runs;                /* [OPU_SIM_MAX_FRAMES + 1] */
+    struct opu_light *lights;      /* [OPU_SIM_MAX_FRAMES] of the batch at hand */
     size_t n_threads;
     size_t field_floats; /* of one whole field at the pixels, by tiles */
     float *modes;        /* region: field of one pattern before the lens */

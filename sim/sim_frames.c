@@ -65,11 +65,11 @@ static void expose_run(const struct opu_sim *sim, const struct opu_frame_batch *
                                     .tile = (uint32_t)tile,
                                     .n = n};
     for (size_t f = run[0]; f < run[1]; ++f) {
-        struct opu_light const light = light_of(sim, batch, f);
         uint8_t *const counts =
             (uint8_t *)batch->counts + (f * sim->n_pixels + first) * count_bytes;
         exposure.frame = batch->number[f];
-        uint32_t const saturated = sim->camera_tile(&sim->camera, &light, &exposure, counts);
+        uint32_t const saturated =
+            sim->camera_tile(&sim->camera, &sim->lights[f], &exposure, counts);
         if (batch->saturated != NULL && saturated > 0) {
 #pragma omp atomic
             batch->saturated[f] += saturated;
@@ -184,6 +184,9 @@ int opu_sim_submit(void *device, struct opu_frame_batch *batch, uint64_t *job)
     struct opu_sim *const sim = device;
     if (batch->saturated != NULL) {
         memset(batch->saturated, 0, batch->n_frames * sizeof(*batch->saturated));
+    }
+    for (size_t f = 0; f < batch->n_frames; ++f) {
+        sim->lights[f] = light_of(sim, batch, f);
     }
     size_t first = 0;
     while (first < batch->n_frames) {
