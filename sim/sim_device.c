@@ -60,6 +60,7 @@ static void sim_close(void *device)
     release_setup(sim);
     release_fields(sim);
     opu_context_free(sim->context, sim->runs);
+    opu_context_free(sim->context, sim->power);
     opu_context_free(sim->context, sim->lights);
     opu_context_free(sim->context, sim);
 }
@@ -102,7 +103,8 @@ static int sim_open(void **device, struct opu_context *context, const void *opti
                                                            : REFERENCE_PER_FLUX * sim->options.flux;
     sim->runs = opu_calloc(context, OPU_SIM_MAX_FRAMES + 1, sizeof(*sim->runs));
     sim->lights = opu_calloc(context, OPU_SIM_MAX_FRAMES, sizeof(*sim->lights));
-    if (sim->runs == NULL || sim->lights == NULL) {
+    sim->power = opu_calloc(context, OPU_SIM_MAX_FRAMES, sizeof(*sim->power));
+    if (sim->runs == NULL || sim->lights == NULL || sim->power == NULL) {
         sim_close(sim);
         return OPU_E_NO_MEMORY;
     }
