@@ -6,6 +6,6 @@
 #include "tools/cli.h"
 
 extern const struct cli_command cmd_devices, cmd_info, cmd_project, cmd_check, cmd_train,
-    cmd_report, cmd_bench;
+    cmd_compare, cmd_report, cmd_bench;
 
 #endif
