@@ -38,6 +38,7 @@ struct opu_sim {
     double *exposures_us;
     struct opu_sim_reference *references;
     struct opu_sim_region *region; /* NULL for sparse pixels */
+    double *power;                 /* [OPU_SIM_MAX_FRAMES] of the laser, in each frame of a batch */
     uint32_t *runs;                /* [OPU_SIM_MAX_FRAMES + 1] */
     struct opu_light *lights;      /* [OPU_SIM_MAX_FRAMES] of the batch at hand */
     size_t n_threads;

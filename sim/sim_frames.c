@@ -36,8 +36,7 @@ static struct opu_light light_of(const struct opu_sim *sim, const struct opu_fra
                                  size_t frame)
 {
     size_t const exposure = batch->exposure != NULL ? batch->exposure[frame] : 0;
-    double const power = opu_laser_power(sim->options.seed, sim->options.rin, batch->number[frame]);
-    double const dose_us = sim->exposures_us[exposure] * power;
+    double const dose_us = sim->exposures_us[exposure] * sim->power[frame];
     struct opu_sim_reference arm = {0.0, 0.0};
     if (sim->n_references > 0) {
         arm = sim->references[batch->reference != NULL ? batch->reference[frame] : 0];
@@ -49,6 +48,20 @@ static struct opu_light light_of(const struct opu_sim *sim, const struct opu_fra
         .reference_im = (float)(arm.im * sqrt(dose_us)),
         .dark_e = (float)(sim->exposures_us[exposure] * sim->camera.dark_e_per_us),
     };
+}
+
+/* The light of every frame of a batch. */
+static void light_up(struct opu_sim *sim, const struct opu_frame_batch *batch)
+{
+    struct opu_laser const laser = {.seed = sim->options.seed,
+                                    .rin = sim->options.rin,
+                                    .drift = sim->options.power_drift,
+                                    .drift_tau_s = sim->options.power_drift_tau_s,
+                                    .rate_hz = sim->options.rate_hz};
+    opu_laser_powers(&laser, batch->number, batch->n_frames, sim->power);
+    for (size_t f = 0; f < batch->n_frames; ++f) {
+        sim->lights[f] = light_of(sim, batch, f);
+    }
 }
 
 /* Exposes the frames of one run on one tile; `apart` lies between the fields of the polarisations.
@@ -185,9 +198,7 @@ int opu_sim_submit(void *device, struct opu_frame_batch *batch, uint64_t *job)
     if (batch->saturated != NULL) {
         memset(batch->saturated, 0, batch->n_frames * sizeof(*batch->saturated));
     }
-    for (size_t f = 0; f < batch->n_frames; ++f) {
-        sim->lights[f] = light_of(sim, batch, f);
-    }
+    light_up(sim, batch);
     size_t first = 0;
     while (first < batch->n_frames) {
         uint64_t const step = step_of(sim, batch->number[first]);
