@@ -17,7 +17,8 @@
 /* Few strong screens scatter like many weak ones, with fewer transforms: 8 mean free paths each. */
 #define PATHS_PER_SCREEN 8.0
 #define MIN_SCREENS 4
-#define RIM 0.1 /* of the width, on each side */
+#define MAX_PIECES 16 /* of the space between two screens */
+#define RIM 0.1       /* of the width, on each side */
 
 void opu_slab_derive(struct opu_slab *slab)
 {
@@ -71,15 +72,25 @@ int opu_slab_from_options(struct opu_slab *slab, const struct opu_sim_options *o
     return OPU_OK;
 }
 
-size_t opu_slab_steps(const struct opu_slab *slab, const struct opu_screens *screens,
+size_t opu_slab_pieces(const struct opu_slab *slab, size_t n)
+{
+    double const reach_m = 0.999 * (double)n * slab->pitch_m * slab->pitch_m / slab->wavelength_m;
+    return (size_t)fmax(1.0, ceil(slab->spacing_m / reach_m));
+}
+
+size_t opu_slab_steps(const struct opu_slab *slab, const struct opu_screens *screens, size_t grid,
                       const double *taper, struct opu_step *steps)
 {
     size_t n = 0;
+    size_t const pieces = opu_slab_pieces(slab, grid);
+    double const distance_m = slab->spacing_m / (double)pieces;
     steps[n++] = (struct opu_step){.kind = OPU_STEP_FORWARD};
     for (size_t s = 0; s < slab->screens; ++s) {
         if (s > 0) {
             steps[n++] = (struct opu_step){.kind = OPU_STEP_FORWARD};
-            steps[n++] = (struct opu_step){.kind = OPU_STEP_SPACE, .distance_m = slab->spacing_m};
+            for (size_t piece = 0; piece < pieces; ++piece) {
+                steps[n++] = (struct opu_step){.kind = OPU_STEP_SPACE, .distance_m = distance_m};
+            }
             steps[n++] = (struct opu_step){.kind = OPU_STEP_INVERSE};
         }
         steps[n++] =
@@ -157,6 +168,18 @@ static int check_thickness(const struct opu_slab *slab, const struct opu_medium_
     return OPU_OK;
 }
 
+static int check_spacing(const struct opu_slab *slab, size_t n, const char *name)
+{
+    if (slab->screens > 1 && opu_slab_pieces(slab, n) > MAX_PIECES) {
+        return opu_fail(OPU_E_INVALID,
+                        "sim: %s: %zu screens lie %.3g um apart, too far for grid=%zu: wanted at "
+                        "most %.3g um",
+                        name, slab->screens, 1e6 * slab->spacing_m, n,
+                        1e6 * MAX_PIECES * 0.999 * (double)n * PITCH * slab->pitch_m);
+    }
+    return OPU_OK;
+}
+
 /* 1 inside, cos^2 in the rim; index 0 is the axis. */
 static double *make_taper(struct opu_context *context, size_t n)
 {
@@ -190,7 +213,8 @@ static int build(struct opu_grid_medium *medium, const struct opu_slab *slab,
             return OPU_E_NO_MEMORY;
         }
     }
-    medium->n_steps = opu_slab_steps(slab, medium->screens, medium->taper, medium->steps);
+    medium->n_steps =
+        opu_slab_steps(slab, medium->screens, medium->fit.n, medium->taper, medium->steps);
     return opu_grid_medium_plan(medium, options->deterministic);
 }
 
@@ -202,15 +226,18 @@ static int create(struct opu_medium **out, const struct opu_medium_setup *setup)
     OPU_TRY(opu_slab_from_options(&slab, setup->options));
     OPU_TRY(check_thickness(&slab, setup, name));
     struct opu_grid_medium *medium;
-    OPU_TRY(
-        opu_grid_medium_create(&medium, &opu_medium_slab, setup, OPU_SLAB_MAX_STEPS(slab.screens)));
+    OPU_TRY(opu_grid_medium_create(&medium, &opu_medium_slab, setup,
+                                   OPU_SLAB_MAX_STEPS(slab.screens, MAX_PIECES)));
     size_t const n = medium->fit.n;
     medium->pitch_m = slab.pitch_m;
     medium->wavelength_m = slab.wavelength_m;
     medium->scale = 1.0 / sqrt(opu_slab_mean_intensity(&slab, n, medium->fit.in, medium->fit.out));
     medium->base.transforms = 2 * slab.screens;
     medium->base.bytes = n * n * (2 * slab.screens + 16);
-    int const status = setup->describe_only ? OPU_OK : build(medium, &slab, setup);
+    int status = check_spacing(&slab, n, name);
+    if (status == OPU_OK && !setup->describe_only) {
+        status = build(medium, &slab, setup);
+    }
     if (status != OPU_OK) {
         opu_grid_medium_destroy(&medium->base);
         return status;

@@ -52,9 +52,15 @@ OPU_NODISCARD int opu_slab_from_options(struct opu_slab *slab,
 /* Fills in what follows, for screens, thickness, mean free path, anisotropy and wavelength. */
 void opu_slab_derive(struct opu_slab *slab);
 
+/*
+ * Free space is crossed in so many pieces, as a step of the chain further than n pitch^2 / lambda
+ * drops the steep waves, which would leave an open window; here they come round again.
+ */
+size_t opu_slab_pieces(const struct opu_slab *slab, size_t n);
+
 /* At most so many steps. taper: [n] for an absorbing rim behind each screen, or NULL. */
-#define OPU_SLAB_MAX_STEPS(screens) (5 * (screens) + 2)
-size_t opu_slab_steps(const struct opu_slab *slab, const struct opu_screens *screens,
+#define OPU_SLAB_MAX_STEPS(screens, pieces) ((4 + (pieces)) * (screens) + 2)
+size_t opu_slab_steps(const struct opu_slab *slab, const struct opu_screens *screens, size_t grid,
                       const double *taper, struct opu_step *steps);
 
 /* Mean of |block of the unitary|^2 over inputs and outputs: 1/N where light fills the band. */
