@@ -151,10 +151,8 @@ static void light_up(const struct opu_dmd *dmd, const struct opu_dmd_setup *setu
     size_t const rows =
         chip->columns != 0 ? chip->rows : (dmd->n_inputs + dmd->columns - 1) / dmd->columns;
     struct opu_dmd_point const centre = middle(chip, 0, 0, columns, rows);
-    struct opu_dmd_point const corner = opu_dmd_mirror(chip, 0.0, 0.0);
-    /* to the corner of the corner's mirror */
-    double const w = setup->beam * (hypot(centre.x_m - corner.x_m, centre.y_m - corner.y_m) +
-                                    chip->pitch_m / SQRT2);
+    struct opu_dmd_point const size = opu_dmd_mirror(chip, (double)columns, (double)rows);
+    double const w = setup->beam * 0.5 * hypot(size.x_m, size.y_m);
     for (size_t j = 0; j < dmd->n_inputs; ++j) {
         struct opu_dmd_point const at =
             middle(chip, dmd->left + j % dmd->columns * dmd->width,

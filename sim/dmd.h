@@ -12,8 +12,9 @@
  *   on_j - off_j = c g_j l (1 - eps)
  *
  * eps = sqrt(leakage) of a mirror that is on (coherent leakage of a DMD, 1 : 1000 to 1 : 2000 in
- * intensity); g_j = exp(-r_j^2 / w^2) is the beam at the macro-pixel's centre, w its 1/e^2 radius
- * in intensity; c makes the mean over inputs of |on_j - off_j|^2 equal to (1 - eps)^2.
+ * intensity); g_j = exp(-r_j^2 / w^2) is the beam at the macro-pixel's centre, w = beam x half
+ * the array's diagonal its 1/e^2 radius in intensity; c makes the mean over inputs of |on_j -
+ * off_j|^2 equal to (1 - eps)^2.
  *
  * Layouts. Square: macro-pixels of b x b mirrors, b the largest with which all inputs fit, row by
  * row from floor(columns / b) in a row. Line: macro-pixels of b whole columns, b the largest.

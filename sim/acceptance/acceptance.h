@@ -31,6 +31,7 @@ int opu_accept(struct opu_acceptance *acceptance, struct opu_check_row row);
 
 /* The groups. OPU_OK, OPU_E_NO_MEMORY, or what fn returned. */
 int opu_accept_propagation(struct opu_acceptance *acceptance); /* A1-A13 */
+int opu_accept_mirrors(struct opu_acceptance *acceptance);     /* A12 */
 int opu_accept_media(
     struct opu_acceptance *acceptance); /* unitarity, adjoints, ballistic light, T7, T9, Jacobi */
 int opu_accept_statistics(

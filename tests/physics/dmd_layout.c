@@ -136,7 +136,9 @@ static void check_amplitudes(const struct opu_dmd_setup *setup)
     double const wide =
         (chip->columns - 1 + (chip->diamond ? 0.5 : 0.0)) * (chip->diamond ? sqrt(2.0) : 1.0);
     double const high = (chip->rows - 1) * (chip->diamond ? sqrt(0.5) : 1.0);
-    double const w = setup->beam * (0.5 * hypot(wide, high) + sqrt(0.5));
+    double const w = 0.5 * setup->beam *
+                     hypot(chip->columns * (chip->diamond ? sqrt(2.0) : 1.0),
+                           chip->rows * (chip->diamond ? sqrt(0.5) : 1.0));
     double const eps = sqrt(setup->leakage), all = (double)dmd.mirrors_per_input;
     double power = 0.0, scale = 0.0;
     for (size_t j = 0; j < n; ++j) {
