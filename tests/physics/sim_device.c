@@ -39,14 +39,17 @@ static void caps_tell_the_light_budget(void **state)
     (void)state;
     struct opu_sim_options options = bench_options();
     options.full_well_e = 20000.0;
+    options.black_e = 500.0;
     options.flux = 2.0;
     options.leakage = 0.01;
     struct bench bench = bench_open(&options);
     struct opu_caps caps = {.size = sizeof(caps)};
     assert_int_equal(opu_backend_sim.ops->caps(bench.sim, &caps), OPU_OK);
-    assert_near(caps.signal_per_us, 0.81 * 2.0 / 20000.0, 1e-15, "signal");
-    assert_near(caps.reference_per_us, 4194304.0 * 2.0 / 20000.0, 1e-9, "reference");
+    assert_near(caps.signal_per_us, 0.81 * 2.0 / 20500.0, 1e-15, "signal");
+    assert_near(caps.reference_per_us, 4194304.0 * 2.0 / 20500.0, 1e-9, "reference");
     assert_near(caps.full_well_e, 20000.0, 0.0, "full well");
+    assert_near(caps.black_level, 500.0 / 20500.0, 1e-15, "black level");
+    assert_int_equal(caps.adc_bits, 0x1fffe);
     assert_near(caps.read_noise_e, 13.0, 0.0, "read noise");
     assert_true(caps.shot_noise);
     assert_int_equal(caps.flags & OPU_CAP_DRIFT, 0);
@@ -57,7 +60,7 @@ static void caps_tell_the_light_budget(void **state)
     options.reference = 77.0;
     bench = bench_open(&options);
     assert_int_equal(opu_backend_sim.ops->caps(bench.sim, &caps), OPU_OK);
-    assert_near(caps.reference_per_us, 77.0 / 20000.0, 1e-12, "reference");
+    assert_near(caps.reference_per_us, 77.0 / 20500.0, 1e-12, "reference");
     assert_near(caps.read_noise_e, 0.0, 0.0, "read noise");
     assert_false(caps.shot_noise);
     assert_true(caps.flags & OPU_CAP_DRIFT);

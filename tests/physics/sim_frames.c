@@ -216,14 +216,14 @@ static struct stepping step_phases(const struct opu_sim_options *options, uint32
                                     .counts = counts,
                                     .saturated = saturated};
     bench_run(&bench, &batch);
-    double const gain = (exp2(bits_per_count) - 1.0) / full_well;
+    double const gain = (exp2(bits_per_count) - 1.0) / (full_well + bench.sim->sensor.black_e);
     double const scale = sqrt(options->flux * exposure_us);
     struct stepping result = {0, 0, 0, 0};
     for (size_t p = 0; p < n_pixels; ++p) {
         double i[4];
         for (size_t k = 0; k < 4; ++k) {
             size_t const at = k * n_pixels + p;
-            i[k] = (bits_per_count == 8 ? ((const uint8_t *)counts)[at] : counts[at]) / gain;
+            i[k] = (bits_per_count <= 8 ? ((const uint8_t *)counts)[at] : counts[at]) / gain;
         }
         double const re = scale * (double)field[2 * p];
         double const im = scale * (double)field[2 * p + 1];
