@@ -83,7 +83,7 @@ static int shoot(const struct shot *shot, double exposure_us, double grain)
     if (status == OPU_OK) {
         status = opu_device_wait(shot->device, job, -1);
     }
-    if (status == OPU_OK && shot->bits == 8) {
+    if (status == OPU_OK && shot->bits <= 8) {
         spread(shot->counts);
     }
     return status;
@@ -155,33 +155,38 @@ static int pack(struct picture *picture, const uint16_t *counts)
     return OPU_OK;
 }
 
-int picture_take(struct picture *picture, struct opu_context *context, const char *uri)
+int picture_shoot(struct picture *picture, struct opu_device *device)
 {
-    struct shot shot = {.bits = 0};
+    const struct opu_caps *const caps = opu_device_caps(device);
+    struct shot shot = {.device = device, .bits = caps->default_bits};
     *picture = (struct picture){.pixels_per_grain = 4.0};
-    int status = opu_device_open(&shot.device, context, uri);
-    if (status < 0) {
-        return status;
-    }
-    const struct opu_caps *const caps = opu_device_caps(shot.device);
     if ((caps->flags & OPU_CAP_FRAMES) == 0 || (caps->flags & OPU_CAP_REGION) == 0) {
-        status =
-            opu_fail(OPU_E_UNSUPPORTED, "%s has no camera region that could be a picture", uri);
-    } else {
-        shot.n_inputs = caps->max_inputs < INPUTS ? caps->max_inputs : INPUTS;
-        shot.n_inputs -= shot.n_inputs > 8 ? shot.n_inputs % 8 : 0; /* no stray bits in a row */
-        picture->n_inputs = shot.n_inputs;
-        shot.bits = caps->default_bits;
-        random_pattern(shot.pattern, sizeof shot.pattern);
-        shot.counts = calloc(PIXELS, sizeof *shot.counts);
-        status = shot.counts == NULL
+        return opu_fail(OPU_E_UNSUPPORTED, "%s has no camera region that could be a picture",
+                        opu_device_uri(device));
+    }
+    shot.n_inputs = caps->max_inputs < INPUTS ? caps->max_inputs : INPUTS;
+    shot.n_inputs -= shot.n_inputs > 8 ? shot.n_inputs % 8 : 0; /* no stray bits in a row */
+    picture->n_inputs = shot.n_inputs;
+    random_pattern(shot.pattern, sizeof shot.pattern);
+    shot.counts = calloc(PIXELS, sizeof *shot.counts);
+    int status = shot.counts == NULL
                      ? opu_fail(OPU_E_NO_MEMORY, "no memory for %d pixels", (int)PIXELS)
                      : expose(&shot, picture);
-    }
     if (status == OPU_OK) {
         status = pack(picture, shot.counts);
     }
     free(shot.counts);
-    opu_device_close(shot.device);
+    return status;
+}
+
+int picture_take(struct picture *picture, struct opu_context *context, const char *uri)
+{
+    struct opu_device *device = NULL;
+    *picture = (struct picture){.png = NULL};
+    int status = opu_device_open(&device, context, uri);
+    if (status == OPU_OK) {
+        status = picture_shoot(picture, device);
+    }
+    opu_device_close(device);
     return status;
 }

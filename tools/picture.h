@@ -16,9 +16,13 @@ struct picture {
 };
 
 /*
- * Takes a picture of the light that a random pattern gives. OPU_E_UNSUPPORTED where the device has
- * no camera region; other codes as the device's calls return them.
+ * Takes a picture of the light that a random pattern gives; takes the device's set-up over.
+ * OPU_E_UNSUPPORTED where the device has no camera region; other codes as the device's calls return
+ * them.
  */
+OPU_NODISCARD int picture_shoot(struct picture *picture, struct opu_device *device);
+
+/* The same of a device that is opened for it. */
 OPU_NODISCARD int picture_take(struct picture *picture, struct opu_context *context,
                                const char *uri);
 

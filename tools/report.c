@@ -143,17 +143,39 @@ static void add_curves(struct page *page)
                                       .n = n};
     }
     html_add(html, "<h2>Curves</h2>\n<div class=\"plots\">\n");
-    add_plot(html, &(struct svg_plot){"Accuracy", "epoch", "rows right (%)", 100.0, " %", false,
-                                      accuracy, 2});
-    add_plot(html, &(struct svg_plot){"Loss", "epoch", "cross-entropy (nat)", 1.0, " nat", true,
-                                      loss, 2});
+    add_plot(html, &(struct svg_plot){.title = "Accuracy",
+                                      .x_label = "epoch",
+                                      .y_label = "rows right (%)",
+                                      .scale = 100.0,
+                                      .unit = " %",
+                                      .series = accuracy,
+                                      .n_series = 2});
+    add_plot(html, &(struct svg_plot){.title = "Loss",
+                                      .x_label = "epoch",
+                                      .y_label = "cross-entropy (nat)",
+                                      .scale = 1.0,
+                                      .unit = " nat",
+                                      .from_zero = true,
+                                      .series = loss,
+                                      .n_series = 2});
     if (n_taps > 0) {
-        add_plot(html,
-                 &(struct svg_plot){"Alignment with back-propagation, by tap", "epoch",
-                                    "cosine, mean and deviation", 1.0, "", true, taps, n_taps});
+        add_plot(html, &(struct svg_plot){.title = "Alignment with back-propagation, by tap",
+                                          .x_label = "epoch",
+                                          .y_label = "cosine, mean and deviation",
+                                          .scale = 1.0,
+                                          .unit = "",
+                                          .from_zero = true,
+                                          .series = taps,
+                                          .n_series = n_taps});
     }
-    add_plot(html, &(struct svg_plot){"Learning rate at the epoch's end", "epoch", "rate (1e-3)",
-                                      1000.0, "e-3", true, rate, 1});
+    add_plot(html, &(struct svg_plot){.title = "Learning rate at the epoch's end",
+                                      .x_label = "epoch",
+                                      .y_label = "rate (1e-3)",
+                                      .scale = 1000.0,
+                                      .unit = "e-3",
+                                      .from_zero = true,
+                                      .series = rate,
+                                      .n_series = 1});
     html_add(html, "</div>\n");
 }
 

@@ -3,6 +3,7 @@
 #include "tools/svg.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { WIDTH = 460, HEIGHT = 300, LEFT = 58, RIGHT = 16, TOP = 62, BOTTOM = 46 };
@@ -48,9 +49,63 @@ static void round_range(struct range *range, int n)
     range->high = ceil(range->high / range->step - 1e-9) * range->step;
 }
 
-static bool point_ok(const struct svg_series *series, size_t i)
+/* Coordinates on an axis: of a logarithmic one the decades. */
+static double on_axis(double value, bool logarithmic)
 {
-    return isfinite(series->x[i]) && isfinite(series->y[i]);
+    return logarithmic ? (value > 0.0 ? log10(value) : (double)NAN) : value;
+}
+
+static double x_of(const struct svg_plot *plot, const struct svg_series *series, size_t i)
+{
+    return on_axis(series->x[i], plot->log_x);
+}
+
+static double y_of(const struct svg_plot *plot, const struct svg_series *series, size_t i,
+                   double above)
+{
+    return on_axis(plot->scale * (series->y[i] + above), plot->log_y);
+}
+
+static bool point_ok(const struct svg_plot *plot, const struct svg_series *series, size_t i)
+{
+    return isfinite(x_of(plot, series, i)) && isfinite(y_of(plot, series, i, 0.0));
+}
+
+/* Whole decades, with a step that leaves at most seven ticks. */
+static void decades(struct range *range)
+{
+    range->low = floor(range->low + 0.02);
+    range->high = ceil(range->high - 0.02);
+    range->high = range->high > range->low ? range->high : range->low + 1.0;
+    range->step = ceil((range->high - range->low) / 7.0);
+}
+
+static void round_x(const struct svg_plot *plot, struct range *x)
+{
+    if (plot->log_x) {
+        decades(x);
+        return;
+    }
+    double const least = plot->real_x ? 1e-12 * (fabs(x->high) + 1e-12) : 1.0;
+    if (x->high - x->low < least) {
+        double const half = plot->real_x ? 0.5 * fabs(x->high) + 1e-3 : 0.5;
+        x->low -= half;
+        x->high += half;
+    }
+    x->step = round_step(x->high - x->low, 8);
+    if (!plot->real_x) {
+        x->step = x->step < 1.0 ? 1.0 : x->step; /* epochs are whole */
+    }
+}
+
+/* Of a histogram: the least distance between neighbours. */
+static double column_width(const struct svg_series *series)
+{
+    double width = (double)INFINITY;
+    for (size_t i = 1; i < series->n; i++) {
+        width = fmin(width, fabs(series->x[i] - series->x[i - 1]));
+    }
+    return isfinite(width) ? width : 1.0;
 }
 
 static bool measure(const struct svg_plot *plot, const struct svg_ticks *ticks, struct frame *frame)
@@ -61,30 +116,36 @@ static bool measure(const struct svg_plot *plot, const struct svg_ticks *ticks, 
     }
     for (size_t k = 0; k < plot->n_series; k++) {
         const struct svg_series *const series = &plot->series[k];
+        double const edge = series->columns ? 0.5 * column_width(series) : 0.0;
         for (size_t i = 0; i < series->n; i++) {
-            widen(&x, series->x[i]); /* all plots of a page share their epochs */
-            if (!point_ok(series, i)) {
+            widen(&x, x_of(plot, series, i) - edge); /* all plots of a page share their epochs */
+            widen(&x, x_of(plot, series, i) + edge);
+            if (!point_ok(plot, series, i)) {
                 continue;
             }
             double const spread =
                 series->spread != NULL && isfinite(series->spread[i]) ? series->spread[i] : 0.0;
-            widen(&y, plot->scale * (series->y[i] - spread));
-            widen(&y, plot->scale * (series->y[i] + spread));
+            widen(&y, y_of(plot, series, i, -spread));
+            widen(&y, y_of(plot, series, i, spread));
         }
     }
     if (x.low > x.high || y.low > y.high) {
         return false;
     }
-    if (plot->from_zero) {
+    if (plot->from_zero && !plot->log_y) {
         widen(&y, 0.0);
     }
-    round_range(&y, 5);
-    if (ticks != NULL ? !(x.high > x.low) : x.high - x.low < 1.0) {
+    if (plot->log_y) {
+        decades(&y);
+    } else {
+        round_range(&y, 5);
+    }
+    if (ticks != NULL && !(x.high > x.low)) {
         x.low -= 0.5;
         x.high += 0.5;
+    } else if (ticks == NULL) {
+        round_x(plot, &x);
     }
-    x.step = round_step(x.high - x.low, 8);
-    x.step = x.step < 1.0 ? 1.0 : x.step; /* epochs are whole */
     *frame = (struct frame){x, y, ticks};
     return true;
 }
@@ -101,6 +162,17 @@ static double at_y(const struct frame *frame, double y)
     return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM);
 }
 
+static void tick_text(char *text, size_t n, double value, bool logarithmic)
+{
+    if (!logarithmic) {
+        snprintf(text, n, "%.6g", value);
+    } else if (fabs(value) < 3.5) {
+        snprintf(text, n, "%.4g", pow(10.0, value));
+    } else {
+        snprintf(text, n, "1e%.0f", value);
+    }
+}
+
 static void x_mark(struct html *html, double x)
 {
     html_add(html, "<line class=\"axis\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>", x, x,
@@ -109,13 +181,15 @@ static void x_mark(struct html *html, double x)
              HEIGHT - BOTTOM + 17);
 }
 
-static void x_axis(struct html *html, const struct frame *frame)
+static void x_axis(struct html *html, const struct svg_plot *plot, const struct frame *frame)
 {
-    double const first = ceil(frame->x.low / frame->x.step - 1e-9) * frame->x.step;
-    for (int i = 0; first + i * frame->x.step <= frame->x.high + 1e-9; i++) {
-        double const value = first + i * frame->x.step;
+    char text[32];
+    double const step = frame->x.step, first = ceil(frame->x.low / step - 1e-9) * step;
+    for (int i = 0; first + i * step <= frame->x.high + 1e-9 * step; i++) {
+        double const value = fabs(first + i * step) < 1e-9 * step ? 0.0 : first + i * step;
+        tick_text(text, sizeof text, value, plot->log_x);
         x_mark(html, at_x(frame, value));
-        html_add(html, "%.6g</text>", value);
+        html_add(html, "%s</text>", text);
     }
 }
 
@@ -136,20 +210,22 @@ static void x_axis_marked(struct html *html, const struct frame *frame)
 
 static void axes(struct html *html, const struct svg_plot *plot, const struct frame *frame)
 {
-    int const n_y = (int)floor((frame->y.high - frame->y.low) / frame->y.step + 0.5);
+    char text[32];
+    int const n_y = (int)floor((frame->y.high - frame->y.low) / frame->y.step + 1e-6);
     for (int i = 0; i <= n_y; i++) {
         double value = frame->y.low + i * frame->y.step;
         value = fabs(value) < 1e-9 * frame->y.step ? 0.0 : value;
         double const y = at_y(frame, value);
+        tick_text(text, sizeof text, value, plot->log_y);
         html_add(html, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>", LEFT,
                  WIDTH - RIGHT, y, y);
-        html_add(html, "<text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.6g</text>",
-                 LEFT - 7, y + 4.0, value);
+        html_add(html, "<text class=\"tick\" x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>",
+                 LEFT - 7, y + 4.0, text);
     }
     if (frame->ticks != NULL) {
         x_axis_marked(html, frame);
     } else {
-        x_axis(html, frame);
+        x_axis(html, plot, frame);
     }
     html_add(html, "<line class=\"axis\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT,
              WIDTH - RIGHT, HEIGHT - BOTTOM, HEIGHT - BOTTOM);
@@ -175,9 +251,9 @@ static void band(struct html *html, const struct svg_plot *plot, const struct fr
     for (size_t j = 0; j < 2 * series->n; j++) { /* along the top, and back along the bottom */
         bool const top = j < series->n;
         size_t const i = top ? j : 2 * series->n - 1 - j;
-        if (point_ok(series, i) && isfinite(series->spread[i])) {
-            double const y = series->y[i] + (top ? 1.0 : -1.0) * series->spread[i];
-            html_add(html, "%.1f,%.1f ", at_x(frame, series->x[i]), at_y(frame, plot->scale * y));
+        double const y = y_of(plot, series, i, (top ? 1.0 : -1.0) * series->spread[i]);
+        if (point_ok(plot, series, i) && isfinite(y)) {
+            html_add(html, "%.1f,%.1f ", at_x(frame, x_of(plot, series, i)), at_y(frame, y));
         }
     }
     html_add(html, "\"/>");
@@ -199,10 +275,13 @@ static void legend(struct html *html, const struct svg_plot *plot)
 }
 
 /* Where a point stands, in words. */
-static void add_place(struct html *html, const struct frame *frame, double x)
+static void add_place(struct html *html, const struct svg_plot *plot, const struct frame *frame,
+                      double x)
 {
     if (frame->ticks == NULL) {
-        html_add(html, ", epoch %g", x);
+        html_add(html, ", ");
+        html_escape(html, plot->x_name != NULL ? plot->x_name : "epoch");
+        html_add(html, " %.4g", x);
         return;
     }
     size_t near = 0;
@@ -213,34 +292,67 @@ static void add_place(struct html *html, const struct frame *frame, double x)
     html_escape(html, frame->ticks->n > 0 ? frame->ticks->labels[near] : "");
 }
 
+static void hover(struct html *html, const struct svg_plot *plot, const struct frame *frame,
+                  const struct svg_series *series, size_t i)
+{
+    html_add(html, "<title>");
+    html_escape(html, series->name);
+    add_place(html, plot, frame, series->x[i]);
+    html_add(html, ": %.4g", plot->scale * series->y[i]);
+    if (series->spread != NULL && isfinite(series->spread[i])) {
+        html_add(html, " +- %.3g", plot->scale * series->spread[i]);
+    }
+    html_escape(html, plot->unit);
+    html_add(html, "</title>");
+}
+
+static void columns(struct html *html, const struct svg_plot *plot, const struct frame *frame,
+                    size_t k)
+{
+    const struct svg_series *const series = &plot->series[k];
+    double const base =
+        at_y(frame, plot->log_y || frame->y.low > 0.0 ? frame->y.low : fmin(frame->y.high, 0.0));
+    double const half = 0.5 * column_width(series);
+    for (size_t i = 0; i < series->n; i++) {
+        if (!point_ok(plot, series, i)) {
+            continue;
+        }
+        double const x = x_of(plot, series, i), y = at_y(frame, y_of(plot, series, i, 0.0));
+        double const left = at_x(frame, x - half), width = at_x(frame, x + half) - left;
+        html_add(html,
+                 "<rect class=\"column s%zu\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" "
+                 "height=\"%.1f\">",
+                 k % SVG_MAX_SERIES, left + 0.05 * width, fmin(y, base), 0.9 * width,
+                 fabs(base - y));
+        hover(html, plot, frame, series, i);
+        html_add(html, "</rect>");
+    }
+}
+
 static void line(struct html *html, const struct svg_plot *plot, const struct frame *frame,
                  size_t k)
 {
     const struct svg_series *const series = &plot->series[k];
-    html_add(html, "<polyline class=\"line s%zu%s\" points=\"", k % SVG_MAX_SERIES,
-             series->dashed ? " dashed" : "");
-    for (size_t i = 0; i < series->n; i++) {
-        if (point_ok(series, i)) {
-            html_add(html, "%.1f,%.1f ", at_x(frame, series->x[i]),
-                     at_y(frame, plot->scale * series->y[i]));
+    if (!series->loose) {
+        html_add(html, "<polyline class=\"line s%zu%s\" points=\"", k % SVG_MAX_SERIES,
+                 series->dashed ? " dashed" : "");
+        for (size_t i = 0; i < series->n; i++) {
+            if (point_ok(plot, series, i)) {
+                html_add(html, "%.1f,%.1f ", at_x(frame, x_of(plot, series, i)),
+                         at_y(frame, y_of(plot, series, i, 0.0)));
+            }
         }
+        html_add(html, "\"/>");
     }
-    html_add(html, "\"/>");
     for (size_t i = 0; i < series->n && !series->bare; i++) {
-        if (!point_ok(series, i)) {
+        if (!point_ok(plot, series, i)) {
             continue;
         }
-        html_add(html, "<circle class=\"dot s%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\"><title>",
-                 k % SVG_MAX_SERIES, at_x(frame, series->x[i]),
-                 at_y(frame, plot->scale * series->y[i]), series->n > 60 ? "1.5" : "3.5");
-        html_escape(html, series->name);
-        add_place(html, frame, series->x[i]);
-        html_add(html, ": %.4g", plot->scale * series->y[i]);
-        if (series->spread != NULL && isfinite(series->spread[i])) {
-            html_add(html, " +- %.3g", plot->scale * series->spread[i]);
-        }
-        html_escape(html, plot->unit);
-        html_add(html, "</title></circle>");
+        html_add(html, "<circle class=\"dot s%zu\" cx=\"%.1f\" cy=\"%.1f\" r=\"%s\">",
+                 k % SVG_MAX_SERIES, at_x(frame, x_of(plot, series, i)),
+                 at_y(frame, y_of(plot, series, i, 0.0)), series->n > 60 ? "1.5" : "3.5");
+        hover(html, plot, frame, series, i);
+        html_add(html, "</circle>");
     }
 }
 
@@ -265,10 +377,15 @@ void svg_add_marked(struct html *html, const struct svg_plot *plot, const struct
     axes(html, plot, &frame);
     legend(html, plot);
     for (size_t k = 0; k < plot->n_series; k++) {
+        if (plot->series[k].columns) {
+            columns(html, plot, &frame, k);
+        }
         band(html, plot, &frame, k);
     }
     for (size_t k = 0; k < plot->n_series; k++) {
-        line(html, plot, &frame, k);
+        if (!plot->series[k].columns) {
+            line(html, plot, &frame, k);
+        }
     }
     html_add(html, "</svg>\n");
 }

@@ -14,7 +14,9 @@ struct svg_series {
     const double *spread; /* [n] half height of a band, or NULL */
     size_t n;
     bool dashed;
-    bool bare; /* a line without its points */
+    bool bare;    /* a line without its points */
+    bool loose;   /* points without a line */
+    bool columns; /* a histogram: columns from the axis up, each at its x */
 };
 
 struct svg_plot {
@@ -24,6 +26,9 @@ struct svg_plot {
     bool from_zero;   /* the y axis holds 0 */
     const struct svg_series *series;
     size_t n_series;
+    bool real_x;        /* x is any number; else it counts epochs */
+    bool log_x, log_y;  /* decades; points that aren't above 0 are left out */
+    const char *x_name; /* of x in hover titles; NULL: "epoch" */
 };
 
 /* Marks of the x axis, at places of one's own choosing: words, or values on a logarithmic axis. */
@@ -33,7 +38,7 @@ struct svg_ticks {
     size_t n;
 };
 
-/* Adds <svg ...>...</svg>; a plot without a point says so. x counts epochs. */
+/* Adds <svg ...>...</svg>; a plot without a point says so. */
 void svg_add(struct html *html, const struct svg_plot *plot);
 
 /* The same with marks; a point is named by the mark at its place. */
