@@ -1,160 +1,363 @@
 /* SPDX-License-Identifier: MIT */
-/* A chain of planes, step by step. Layout: see sim/wave/chain.h. */
+/*
+ * A chain of planes, worked off in passes along lines. A pass fills a tile with as many lines as
+ * vectors have lanes, does all that these lines allow while they are in cache, and empties it.
+ * Each lane's arithmetic is its own, so bits depend on neither threads nor batch nor vector level.
+ */
 #include "sim/wave/chain.h"
 
 #include "core/base/fail.h"
 #include "core/base/mem.h"
+#include "sim/wave/big_memory.h"
+#include "sim/wave/chain_parts.h"
 #include "sim/wave/check_setup.h"
-#include "sim/wave/factor.h"
-#include "sim/wave/real.h"
 
-#include <math.h>
 #include <string.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#define LANES ((size_t)OPU_LANES)
+
+/* Up to this size fields of a batch run side by side: each fits a core's cache. */
+#define SIDE_BY_SIDE 512
 
 struct OPU_REAL(opu_chain) {
     struct opu_context *context;
-    struct opu_chain_setup setup;
-    struct opu_step *steps;
-    double *tapers; /* [n_steps][n] */
-    double *field;  /* [n][n][2] */
-    double *line;   /* [2 n][2] */
+    struct OPU_REAL(opu_wave_parts) parts;
+    struct OPU_REAL(opu_line_plan) plan;
+    const struct OPU_REAL(opu_line_kernels) * kernels;
+    size_t n_threads, n_fields;
+    size_t field_reals, tile_reals; /* of one */
+    real *fields;                   /* [n_fields] blocks, rows of them padded by one */
+    real *tiles;                    /* [n_threads] lines, then one block */
 };
 
-/* Unitary but for n^1/2, radix 2, decimation in time. */
-static void transform(double *x, double *work, size_t n, size_t stride, double sign)
+/* One field on its way. */
+struct journey {
+    const struct OPU_REAL(opu_chain) * chain;
+    const struct opu_wave_program *program;
+    real *field;
+    const real *in;
+    real *out;
+};
+
+/* A tile's lines in a pass. */
+struct work {
+    const struct journey *journey;
+    const struct opu_wave_pass *pass;
+    size_t line; /* group of lanes lines */
+    real *tile, *scratch;
+};
+
+static real *block_at(const struct journey *journey, size_t row, size_t column)
 {
-    if (n == 1) {
-        return;
-    }
-    size_t const half = n / 2;
-    for (size_t k = 0; k < half; ++k) {
-        for (int c = 0; c < 2; ++c) {
-            work[2 * k + c] = x[2 * (2 * k) * stride + c];
-            work[2 * (half + k) + c] = x[2 * (2 * k + 1) * stride + c];
-        }
-    }
-    memcpy(x, work, 2 * n * sizeof(*x));
-    transform(x, work, half, 1, sign);
-    transform(x + n, work, half, 1, sign);
-    for (size_t k = 0; k < half; ++k) {
-        double w[2];
-        opu_turns_to_phase(sign * (double)k / (double)n, w);
-        double *const a = x + 2 * k;
-        double *const b = x + 2 * (half + k);
-        double const re = w[0] * b[0] - w[1] * b[1];
-        double const im = w[0] * b[1] + w[1] * b[0];
-        b[0] = a[0] - re;
-        b[1] = a[1] - im;
-        a[0] += re;
-        a[1] += im;
-    }
+    size_t const pitch = journey->chain->parts.blocks + 1;
+    return journey->field + (row * pitch + column) * OPU_BLOCK_REALS;
 }
 
-static void transform_plane(struct OPU_REAL(opu_chain) * chain, double sign)
+/* Points of the stretch `first` .. + lanes - 1 relative to a window that may wrap around. */
+static size_t relative(size_t point, size_t first, size_t n)
 {
-    size_t const n = chain->setup.n;
-    double const scale = 1.0 / sqrt((double)n);
-    for (int axis = 0; axis < 2; ++axis) {
-        size_t const stride = axis == 0 ? 1 : n;
-        for (size_t i = 0; i < n; ++i) {
-            double *const first = chain->field + 2 * i * (axis == 0 ? n : 1);
-            for (size_t k = 0; k < n; ++k) {
-                chain->line[2 * k] = first[2 * k * stride];
-                chain->line[2 * k + 1] = first[2 * k * stride + 1];
+    return (point + n - first) % n;
+}
+
+/* Block of the input; false where it is dark. */
+static bool gather(const struct work *work, size_t row, size_t column)
+{
+    const struct journey *const journey = work->journey;
+    const struct opu_window *const window = &journey->program->in;
+    size_t const n = journey->chain->parts.n;
+    size_t const count = n < LANES ? n : LANES;
+    bool any = false;
+    for (size_t r = 0; r < LANES; ++r) {
+        real *const re = work->scratch + r * OPU_POINT_REALS;
+        size_t const y = relative(row * LANES + r, window->y, n);
+        size_t const x0 = relative(column * LANES, window->x, n);
+        const real *const line = journey->in + 2 * y * window->width;
+        if (r < count && y < window->height && count == LANES && x0 + LANES <= window->width) {
+            journey->chain->kernels->split(re, re + LANES, line + 2 * x0, LANES);
+            any = true;
+            continue;
+        }
+        for (size_t l = 0; l < LANES; ++l) {
+            size_t const x = relative(column * LANES + l, window->x, n);
+            bool const inside = r < count && l < count && y < window->height && x < window->width;
+            re[l] = inside ? line[2 * x] : 0;
+            re[LANES + l] = inside ? line[2 * x + 1] : 0;
+            any = any || inside;
+        }
+    }
+    return any;
+}
+
+/* Block to the output, what of it is wanted. */
+static void scatter(const struct work *work, size_t row, size_t column)
+{
+    const struct journey *const journey = work->journey;
+    const struct opu_window *const window = &journey->program->out;
+    size_t const n = journey->chain->parts.n;
+    size_t const count = n < LANES ? n : LANES;
+    for (size_t r = 0; r < count; ++r) {
+        const real *const re = work->scratch + r * OPU_POINT_REALS;
+        size_t const y = relative(row * LANES + r, window->y, n);
+        size_t const x0 = relative(column * LANES, window->x, n);
+        if (y >= window->height) {
+            continue;
+        }
+        real *const line = journey->out + 2 * y * window->width;
+        if (count == LANES && x0 + LANES <= window->width) {
+            journey->chain->kernels->join(line + 2 * x0, re, re + LANES, LANES);
+            continue;
+        }
+        for (size_t l = 0; l < count; ++l) {
+            size_t const x = relative(column * LANES + l, window->x, n);
+            if (x < window->width) {
+                line[2 * x] = re[l];
+                line[2 * x + 1] = re[LANES + l];
             }
-            transform(chain->line, chain->line + 2 * n, n, 1, sign);
-            for (size_t k = 0; k < n; ++k) {
-                first[2 * k * stride] = scale * chain->line[2 * k];
-                first[2 * k * stride + 1] = scale * chain->line[2 * k + 1];
+        }
+    }
+}
+
+static void fill_tile(const struct work *work)
+{
+    const struct OPU_REAL(opu_chain) *const chain = work->journey->chain;
+    const struct opu_wave_pass *const pass = work->pass;
+    size_t const n = chain->parts.n;
+    size_t const count = n < LANES ? n : LANES;
+    size_t const index = (size_t)(pass - work->journey->program->passes);
+    const uint16_t *const points = pass->before != 0 ? chain->plan.reversed : chain->plan.in_order;
+    /* Unitary: n^-1 for both axes of a transform, a power of two, along its first one. */
+    real const scale = pass->after != 0 ? (real)1 / (real)n : (real)1;
+    for (size_t b = 0; b < chain->parts.blocks; ++b) {
+        size_t const row = pass->columns ? b : work->line;
+        size_t const column = pass->columns ? work->line : b;
+        const uint16_t *const point = points + b * LANES;
+        bool const light = index == 0   ? gather(work, row, column)
+                           : index == 1 ? work->journey->program->live[b]
+                                        : true;
+        if (!light) {
+            for (size_t r = 0; r < count; ++r) {
+                memset(work->tile + point[r] * OPU_POINT_REALS, 0, OPU_POINT_REALS * sizeof(real));
+            }
+            continue;
+        }
+        const real *const block = index == 0 ? work->scratch : block_at(work->journey, row, column);
+        chain->kernels->place(work->tile, point, count, block, scale, !pass->columns);
+    }
+}
+
+static void empty_tile(const struct work *work)
+{
+    const struct OPU_REAL(opu_chain) *const chain = work->journey->chain;
+    const struct opu_wave_program *const program = work->journey->program;
+    const struct opu_wave_pass *const pass = work->pass;
+    size_t const n = chain->parts.n;
+    size_t const count = n < LANES ? n : LANES;
+    size_t const index = (size_t)(pass - program->passes);
+    bool const last = index + 1 == program->n_passes;
+    const uint16_t *const points = pass->after != 0 ? chain->plan.reversed : chain->plan.in_order;
+    for (size_t b = 0; b < chain->parts.blocks; ++b) {
+        if (index + 2 == program->n_passes && !program->wanted[b]) {
+            continue;
+        }
+        size_t const row = pass->columns ? b : work->line;
+        size_t const column = pass->columns ? work->line : b;
+        real *const block = last ? work->scratch : block_at(work->journey, row, column);
+        chain->kernels->collect(work->tile, points + b * LANES, count, block, !pass->columns);
+        if (last) {
+            scatter(work, row, column);
+        }
+    }
+}
+
+static void phase(const struct work *work, const uint16_t *mask, bool conjugate)
+{
+    const struct OPU_REAL(opu_chain) *const chain = work->journey->chain;
+    bool const columns = work->pass->columns;
+    size_t const n = chain->parts.n;
+    if (n < LANES) {
+        uint16_t block[16 * 16] = {0};
+        for (size_t y = 0; y < n; ++y) {
+            for (size_t x = 0; x < n; ++x) {
+                block[columns ? y * LANES + x : x * LANES + y] = mask[y * n + x];
+            }
+        }
+        chain->kernels->phase(work->tile, n, block, LANES, false, conjugate);
+        return;
+    }
+    for (size_t b = 0; b < chain->parts.blocks; ++b) {
+        size_t const row = columns ? b : work->line;
+        size_t const column = columns ? work->line : b;
+        chain->kernels->phase(work->tile + b * OPU_BLOCK_REALS, LANES,
+                              mask + row * LANES * n + column * LANES, n, !columns, conjugate);
+    }
+}
+
+static void do_steps(const struct work *work)
+{
+    const struct OPU_REAL(opu_wave_parts) *const parts = &work->journey->chain->parts;
+    const struct OPU_REAL(opu_line_kernels) *const kernels = work->journey->chain->kernels;
+    bool const adjoint = work->journey->program->adjoint;
+    size_t const first = work->line * LANES;
+    for (size_t i = 0; i < work->pass->n_steps; ++i) {
+        size_t const at = work->pass->first_step + i;
+        const struct OPU_REAL(opu_wave_step) *const step =
+            &parts->steps[adjoint ? parts->n_steps - 1 - at : at];
+        switch (step->kind) {
+        case OPU_STEP_PHASE:
+            phase(work, step->phase, adjoint);
+            break;
+        case OPU_STEP_SPACE:
+            kernels->even(work->tile, parts->n, step->table, parts->quarter_stride, first, adjoint);
+            break;
+        case OPU_STEP_FRESNEL:
+        case OPU_STEP_LENS:
+            kernels->separable(work->tile, parts->n, step->table, parts->padded, first, adjoint);
+            break;
+        case OPU_STEP_TAPER:
+            kernels->taper(work->tile, parts->n, step->table, first);
+            break;
+        case OPU_STEP_APERTURE:
+            kernels->aperture(work->tile, parts->n, parts->squares, first, step->radius2);
+            break;
+        case OPU_STEP_FORWARD:
+        case OPU_STEP_INVERSE:
+            break;
+        }
+    }
+}
+
+static void do_lines(const struct journey *journey, const struct opu_wave_pass *pass, size_t line,
+                     real *tile)
+{
+    const struct OPU_REAL(opu_chain) *const chain = journey->chain;
+    struct work const work = {.journey = journey,
+                              .pass = pass,
+                              .line = line,
+                              .tile = tile,
+                              .scratch = tile + chain->tile_reals - OPU_BLOCK_REALS};
+    fill_tile(&work);
+    if (pass->before != 0) {
+        chain->kernels->from_reversed(&chain->plan, tile, pass->before < 0);
+    }
+    do_steps(&work);
+    if (pass->after != 0) {
+        chain->kernels->to_reversed(&chain->plan, tile, pass->after < 0);
+    }
+    empty_tile(&work);
+}
+
+/* Threads that this call may use, of those that tiles were made for. */
+static size_t threads_now(const struct OPU_REAL(opu_chain) * chain)
+{
+#ifdef _OPENMP
+    size_t const most = omp_in_parallel() ? 1 : (size_t)omp_get_max_threads();
+    return most < chain->n_threads ? most : chain->n_threads;
+#else
+    (void)chain;
+    return 1;
+#endif
+}
+
+static size_t thread_number(void)
+{
+#ifdef _OPENMP
+    return (size_t)omp_get_thread_num();
+#else
+    return 0;
+#endif
+}
+
+/* One field by all threads: each takes lines. */
+static void travel_together(const struct journey *journey, size_t n_threads)
+{
+    const struct OPU_REAL(opu_chain) *const chain = journey->chain;
+    const struct opu_wave_program *const program = journey->program;
+#pragma omp parallel num_threads((int)n_threads)
+    {
+        real *const tile = chain->tiles + thread_number() * chain->tile_reals;
+        for (size_t p = 0; p < program->n_passes; ++p) {
+            const struct opu_wave_pass *const pass = &program->passes[p];
+#pragma omp for schedule(static)
+            for (size_t i = 0; i < pass->n_lines; ++i) {
+                do_lines(journey, pass, pass->lines[i], tile);
             }
         }
     }
+    (void)n_threads;
 }
 
-static void factor_at(const struct OPU_REAL(opu_chain) * chain, size_t k, size_t x, size_t y,
-                      double factor[2])
+/* Several fields, a thread each. */
+static void travel_apart(const struct journey *first, size_t count, size_t in_reals,
+                         size_t out_reals, size_t n_threads)
 {
-    const struct opu_chain_setup *const s = &chain->setup;
-    const struct opu_step *const step = &chain->steps[k];
-    double const kx = opu_signed_index(x, s->n);
-    double const ky = opu_signed_index(y, s->n);
-    struct opu_space space;
-    switch (step->kind) {
-    case OPU_STEP_PHASE:
-        opu_turns_to_phase(step->phase[y * s->n + x] / 65536.0, factor);
-        return;
-    case OPU_STEP_SPACE:
-        space = opu_space_make(s->n, s->pitch_m, s->wavelength_m, step->distance_m);
-        opu_space_factor(&space, kx, ky, factor);
-        return;
-    case OPU_STEP_FRESNEL:
-        opu_turns_to_phase(
-            opu_fresnel_turns(s->n, s->pitch_m, s->wavelength_m, step->distance_m, kx) +
-                opu_fresnel_turns(s->n, s->pitch_m, s->wavelength_m, step->distance_m, ky),
-            factor);
-        return;
-    case OPU_STEP_TAPER:
-        factor[0] = chain->tapers[k * s->n + x] * chain->tapers[k * s->n + y];
-        factor[1] = 0.0;
-        return;
-    case OPU_STEP_APERTURE:
-        factor[0] = kx * kx + ky * ky <= step->radius * step->radius ? 1.0 : 0.0;
-        factor[1] = 0.0;
-        return;
-    case OPU_STEP_LENS:
-        opu_turns_to_phase(opu_lens_turns(s->pitch_m, s->wavelength_m, step->focal_m, kx) +
-                               opu_lens_turns(s->pitch_m, s->wavelength_m, step->focal_m, ky),
-                           factor);
-        return;
-    case OPU_STEP_FORWARD:
-    case OPU_STEP_INVERSE:
-        return;
-    }
-}
-
-static void run_step(struct OPU_REAL(opu_chain) * chain, size_t k, bool adjoint)
-{
-    size_t const n = chain->setup.n;
-    enum opu_step_kind const kind = chain->steps[k].kind;
-    if (kind == OPU_STEP_FORWARD || kind == OPU_STEP_INVERSE) {
-        transform_plane(chain, (kind == OPU_STEP_FORWARD) != adjoint ? -1.0 : 1.0);
-        return;
-    }
-    for (size_t y = 0; y < n; ++y) {
-        for (size_t x = 0; x < n; ++x) {
-            double f[2] = {0.0, 0.0};
-            factor_at(chain, k, x, y, f);
-            double *const e = chain->field + 2 * (y * n + x);
-            double const im = adjoint ? -f[1] : f[1];
-            double const re = e[0] * f[0] - e[1] * im;
-            e[1] = e[0] * im + e[1] * f[0];
-            e[0] = re;
+    const struct OPU_REAL(opu_chain) *const chain = first->chain;
+#pragma omp parallel for schedule(static) num_threads((int)n_threads)
+    for (size_t i = 0; i < count; ++i) {
+        size_t const thread = thread_number();
+        struct journey journey = *first;
+        journey.field = chain->fields + thread * chain->field_reals;
+        journey.in += i * in_reals;
+        journey.out += i * out_reals;
+        real *const tile = chain->tiles + thread * chain->tile_reals;
+        for (size_t p = 0; p < journey.program->n_passes; ++p) {
+            const struct opu_wave_pass *const pass = &journey.program->passes[p];
+            for (size_t k = 0; k < pass->n_lines; ++k) {
+                do_lines(&journey, pass, pass->lines[k], tile);
+            }
         }
     }
+    (void)n_threads;
 }
 
-static void run(struct OPU_REAL(opu_chain) * chain, const real *in, real *out, bool adjoint)
+static void travel(const struct OPU_REAL(opu_chain) * chain, const struct opu_wave_program *program,
+                   const real *in, size_t batch, real *out)
 {
-    const struct opu_chain_setup *const s = &chain->setup;
-    struct opu_window const from = adjoint ? s->out : s->in;
-    struct opu_window const to = adjoint ? s->in : s->out;
-    size_t const n = s->n;
-    memset(chain->field, 0, n * n * 2 * sizeof(*chain->field));
-    for (size_t i = 0; i < from.width * from.height; ++i) {
-        size_t const x = (from.x + i % from.width) % n;
-        size_t const y = (from.y + i / from.width) % n;
-        chain->field[2 * (y * n + x)] = (double)in[2 * i];
-        chain->field[2 * (y * n + x) + 1] = (double)in[2 * i + 1];
+    size_t const in_reals = 2 * program->in.width * program->in.height;
+    size_t const out_reals = 2 * program->out.width * program->out.height;
+    size_t const n_threads = threads_now(chain);
+    size_t const abreast = n_threads < chain->n_fields ? n_threads : chain->n_fields;
+    size_t const apart = abreast > 1 ? batch / abreast * abreast : 0;
+    struct journey journey = {chain, program, chain->fields, in, out};
+    if (apart > 0) {
+        travel_apart(&journey, apart, in_reals, out_reals, abreast);
     }
-    for (size_t k = 0; k < s->n_steps; ++k) {
-        run_step(chain, adjoint ? s->n_steps - 1 - k : k, adjoint);
+    for (size_t i = apart; i < batch; ++i) {
+        journey.in = in + i * in_reals;
+        journey.out = out + i * out_reals;
+        travel_together(&journey, n_threads);
     }
-    for (size_t i = 0; i < to.width * to.height; ++i) {
-        size_t const x = (to.x + i % to.width) % n;
-        size_t const y = (to.y + i / to.width) % n;
-        out[2 * i] = (real)chain->field[2 * (y * n + x)];
-        out[2 * i + 1] = (real)chain->field[2 * (y * n + x) + 1];
+}
+
+static int allocate(struct OPU_REAL(opu_chain) * chain, const struct opu_chain_setup *setup)
+{
+    size_t const blocks = chain->parts.blocks;
+#ifdef _OPENMP
+    chain->n_threads = (size_t)omp_get_max_threads();
+#else
+    chain->n_threads = 1;
+#endif
+    chain->n_fields = 1;
+    if (setup->n <= SIDE_BY_SIDE) {
+        chain->n_fields = setup->batch < chain->n_threads ? setup->batch : chain->n_threads;
     }
+    chain->field_reals = blocks * (blocks + 1) * OPU_BLOCK_REALS;
+    chain->tile_reals = setup->n * OPU_POINT_REALS + OPU_BLOCK_REALS;
+    size_t const fields = chain->n_fields * chain->field_reals;
+    size_t const tiles = chain->n_threads * chain->tile_reals;
+    chain->fields = opu_big_alloc(chain->context, fields, sizeof(real));
+    chain->tiles = opu_big_alloc(chain->context, tiles, sizeof(real));
+    if (chain->fields == NULL || chain->tiles == NULL) {
+        return OPU_E_NO_MEMORY;
+    }
+    if (setup->n < LANES) {
+        /* Blocks are larger than the grid: the rest is moved about, so let it be numbers. */
+        memset(chain->fields, 0, fields * sizeof(real));
+        memset(chain->tiles, 0, tiles * sizeof(real));
+    }
+    return OPU_OK;
 }
 
 int OPU_REAL(opu_chain_create)(struct OPU_REAL(opu_chain) * *out,
@@ -162,32 +365,27 @@ int OPU_REAL(opu_chain_create)(struct OPU_REAL(opu_chain) * *out,
 {
     *out = NULL;
     OPU_TRY(opu_chain_check(setup));
-    size_t const n = setup->n;
-    size_t const k = setup->n_steps;
     struct OPU_REAL(opu_chain) *const chain = opu_calloc(setup->context, 1, sizeof(*chain));
     if (chain == NULL) {
         return OPU_E_NO_MEMORY;
     }
     chain->context = setup->context;
-    chain->setup = *setup;
-    chain->steps = opu_calloc(setup->context, k, sizeof(*chain->steps));
-    chain->tapers = opu_calloc(setup->context, k * n, sizeof(double));
-    chain->field = opu_calloc(setup->context, n * n, 2 * sizeof(double));
-    chain->line = opu_calloc(setup->context, n, 4 * sizeof(double));
-    if (chain->steps == NULL || chain->tapers == NULL || chain->field == NULL ||
-        chain->line == NULL) {
+    chain->kernels = OPU_REAL(opu_line_kernels_of)(opu_isa_best());
+    int status = OPU_REAL(opu_wave_parts_init)(&chain->parts, setup);
+    if (status == OPU_OK) {
+        status = OPU_REAL(opu_line_plan_init)(&chain->plan, setup->context, setup->n);
+    }
+    if (status == OPU_OK) {
+        status = allocate(chain, setup);
+    }
+    if (status != OPU_OK) {
         OPU_REAL(opu_chain_destroy)(chain);
-        return OPU_E_NO_MEMORY;
+        return status;
     }
-    for (size_t i = 0; i < k; ++i) {
-        chain->steps[i] = setup->steps[i];
-        if (setup->steps[i].kind == OPU_STEP_TAPER) {
-            memcpy(chain->tapers + i * n, setup->steps[i].taper, n * sizeof(double));
-        }
-    }
-    chain->setup.steps = chain->steps;
     if (bytes != NULL) {
-        *bytes = n * n * 2 * sizeof(double) + 4 * n * sizeof(double) + k * n * sizeof(double);
+        *bytes = sizeof(*chain) + chain->parts.bytes + chain->plan.bytes +
+                 (chain->n_fields * chain->field_reals + chain->n_threads * chain->tile_reals) *
+                     sizeof(real);
     }
     *out = chain;
     return OPU_OK;
@@ -198,29 +396,21 @@ void OPU_REAL(opu_chain_destroy)(struct OPU_REAL(opu_chain) * chain)
     if (chain == NULL) {
         return;
     }
-    opu_context_free(chain->context, chain->line);
-    opu_context_free(chain->context, chain->field);
-    opu_context_free(chain->context, chain->tapers);
-    opu_context_free(chain->context, chain->steps);
+    opu_context_free(chain->context, chain->tiles);
+    opu_context_free(chain->context, chain->fields);
+    OPU_REAL(opu_line_plan_fini)(&chain->plan);
+    OPU_REAL(opu_wave_parts_fini)(&chain->parts);
     opu_context_free(chain->context, chain);
 }
 
 void OPU_REAL(opu_chain_apply)(struct OPU_REAL(opu_chain) * chain, const real *in, size_t batch,
                                real *out)
 {
-    size_t const from = 2 * chain->setup.in.width * chain->setup.in.height;
-    size_t const to = 2 * chain->setup.out.width * chain->setup.out.height;
-    for (size_t b = 0; b < batch; ++b) {
-        run(chain, in + b * from, out + b * to, false);
-    }
+    travel(chain, &chain->parts.forward, in, batch, out);
 }
 
 void OPU_REAL(opu_chain_adjoint)(struct OPU_REAL(opu_chain) * chain, const real *in, size_t batch,
                                  real *out)
 {
-    size_t const from = 2 * chain->setup.out.width * chain->setup.out.height;
-    size_t const to = 2 * chain->setup.in.width * chain->setup.in.height;
-    for (size_t b = 0; b < batch; ++b) {
-        run(chain, in + b * from, out + b * to, true);
-    }
+    travel(chain, &chain->parts.adjoint, in, batch, out);
 }
