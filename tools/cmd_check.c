@@ -1,50 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* opu check: is this device linear, Gaussian, quiet and repeatable? The table, and exit 5 if not.
- */
+/* opu check: is this device linear, Gaussian, quiet and repeatable, and does it pass its own tests?
+ * The tables, the report, and exit 5 if not. */
 #include "tools/check.h"
 #include "tools/commands.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct check_options {
     struct cli_uint n_in, n_out, seed;
-    const char *readout;
+    const char *readout, *group, *report;
     struct cli_uint bits;
+    bool thorough;
 };
-
-static const char *const verdicts[] = {
-    [CHECK_NONE] = "-", [CHECK_PASS] = "PASS", [CHECK_FAIL] = "FAIL"};
-static const char *const colours[] = {
-    [CHECK_NONE] = "", [CHECK_PASS] = "\033[32m", [CHECK_FAIL] = "\033[31m"};
-
-void check_add(struct check *check, const char *name, double value, const char *unit,
-               enum check_verdict verdict, const char *format, ...)
-{
-    if (check->n_rows == CHECK_MAX_ROWS) {
-        return;
-    }
-    struct check_row *const row = &check->rows[check->n_rows++];
-    *row = (struct check_row){.name = name, .unit = unit, .value = value, .verdict = verdict};
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(row->wanted, sizeof row->wanted, format, arguments);
-    va_end(arguments);
-}
-
-enum check_verdict check_verdict_of(bool pass)
-{
-    return pass ? CHECK_PASS : CHECK_FAIL;
-}
-
-uint64_t check_random(struct check *check)
-{
-    uint64_t z = check->random += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
-    return z ^ z >> 31;
-}
 
 static int make_room(struct check *check)
 {
@@ -108,51 +78,134 @@ static int open_all(struct check *check, const struct check_options *wish, const
     return make_room(check);
 }
 
-static size_t failures(const struct check *check)
+/*
+ * What is measured on any device, in this order: the projection's own steps come first, as every
+ * later one takes the device over.
+ */
+static const struct step {
+    const char *group, *what;
+    int (*measure)(struct check *check);
+    bool frames, linear; /* for devices of frames only; for linear read-outs only */
+} steps[] = {
+    {"matrix", "moments of the entries", check_matrix, false, true},
+    {"matrix", "singular values", check_spectrum, false, true},
+    {"projection", "linearity, repetition, noise, rate", check_projection, false, false},
+    {"drift", "correlation over device time", check_drift, true, false},
+    {"read-out", "noise of every read-out", check_readouts, true, false},
+    {"speckle", "contrast and distribution", check_speckle, true, false},
+    {"speckle", "grain", check_grain, true, false},
+    {"camera", "photon transfer", check_transfer, true, false},
+};
+
+#define N_STEPS (sizeof steps / sizeof steps[0])
+/* Rows that a device's own tests may have, for the progress bar: nobody knows before. */
+#define OWN_ROWS 80.0
+
+static bool asked_for(const char *wish, const char *group)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < check->n_rows; i++) {
-        n += check->rows[i].verdict == CHECK_FAIL;
-    }
-    return n;
+    return wish == NULL || strcmp(wish, group) == 0;
 }
 
-static void print_table(const struct check *check, const char *describe)
+static int measure_all(struct check *check, const char *wish)
 {
-    bool const colour = check->cli->colour;
-    printf("device %s, %zu inputs, %zu outputs; %s\n", opu_device_uri(check->device), check->n_in,
-           check->n_out, describe);
-    printf("identity %s\n\n", opu_device_identity(check->device));
-    for (size_t i = 0; i < check->n_rows; i++) {
-        const struct check_row *const row = &check->rows[i];
-        char value[48];
-        snprintf(value, sizeof value, isnan(row->value) ? "-" : "%.5g %s", row->value, row->unit);
-        printf("  %-20s %-18s %s%-4s%s  %s\n", row->name, value,
-               colour ? colours[row->verdict] : "", verdicts[row->verdict],
-               colour && row->verdict != CHECK_NONE ? "\033[0m" : "", row->wanted);
+    int status = OPU_OK;
+    for (size_t i = 0; status == OPU_OK && i < N_STEPS; i++) {
+        const struct step *const step = &steps[i];
+        if (!asked_for(wish, step->group) || (step->frames && !check->frames) ||
+            (step->linear && !check->linear)) {
+            continue;
+        }
+        cli_progress_draw(&check->progress, 0.5 * (double)i / N_STEPS, "%s: %s", step->group,
+                          step->what);
+        check->group = step->group;
+        status = step->measure(check);
     }
-    size_t const failed = failures(check);
-    if (failed > 0) {
-        printf("\n%zu of %zu rows failed\n", failed, check->n_rows);
-    }
+    return status;
 }
 
-static json_t *document(const struct check *check, const char *describe, const char *identity)
+static int take_own(void *user, const struct opu_check_row *row)
 {
-    json_t *const result = cli_json_new(check->cli), *const rows = json_array();
-    json_object_set_new(result, "device", json_string(opu_device_uri(check->device)));
-    json_object_set_new(result, "identity", json_string(identity));
-    json_object_set_new(result, "projection", json_string(describe));
-    for (size_t i = 0; i < check->n_rows; i++) {
-        const struct check_row *const row = &check->rows[i];
-        json_array_append_new(rows,
-                              json_pack("{s:s, s:o, s:s, s:s, s:s}", "name", row->name, "value",
-                                        cli_json_real(row->value), "unit", row->unit, "wanted",
-                                        row->wanted, "verdict", verdicts[row->verdict]));
+    struct check *const check = user;
+    check_take(check, row, true, NULL);
+    double const done = 1.0 - exp(-(double)check->n_rows / OWN_ROWS);
+    cli_progress_draw(&check->progress, 0.5 + 0.5 * done, "%s: %s %s", row->group,
+                      row->test != NULL ? row->test : "", row->name);
+    return 0;
+}
+
+/* The tests that the device brings; one that brings none is not worse for it. */
+static int run_own(struct check *check, const struct check_options *wish)
+{
+    struct opu_check_options const options = {.size = sizeof options,
+                                              .seed = check->seed,
+                                              .group = wish->group,
+                                              .thorough = wish->thorough};
+    cli_progress_draw(&check->progress, 0.5, "the device's own tests");
+    int const status = opu_device_check(check->device, &options, take_own, check);
+    return status == OPU_E_UNSUPPORTED ? OPU_OK : status;
+}
+
+static int nothing_in(const char *group)
+{
+    return opu_fail(
+        OPU_E_INVALID,
+        "--group: saw '%s', and this device has no row in it; wanted projection, matrix, "
+        "drift, read-out, speckle, camera, or a group of the device's own tests "
+        "(propagation, media, statistics, camera, time)",
+        group);
+}
+
+/* Before minutes of measuring: a report that can't be written is told at once. */
+static int check_path(const char *path)
+{
+    struct stat seen;
+    return path != NULL && stat(path, &seen) == 0 && S_ISDIR(seen.st_mode)
+               ? opu_fail(OPU_E_IO, "%s: is a folder, wanted a file", path)
+               : OPU_OK;
+}
+
+static int measure(struct check *check, const struct check_options *wish, const char *uri,
+                   char describe[256], char work[256])
+{
+    int status = check_path(wish->report);
+    status = status == OPU_OK ? open_all(check, wish, uri) : status;
+    if (status < 0) {
+        return status;
     }
-    json_object_set_new(result, "rows", rows);
-    json_object_set_new(result, "failed", json_integer((json_int_t)failures(check)));
-    return result;
+    snprintf(describe, 256, "%s", opu_projection_describe(check->projection));
+    snprintf(work, 256, "%s", opu_device_describe(check->device));
+    cli_progress_begin(check->cli, &check->progress);
+    status = measure_all(check, wish->group);
+    status = status == OPU_OK ? run_own(check, wish) : status;
+    cli_progress_end(&check->progress);
+    if (status == OPU_OK && check->no_memory) {
+        return opu_fail(OPU_E_NO_MEMORY, "no memory for %zu rows", check->n_rows);
+    }
+    if (status == OPU_OK && check->n_rows == 0) {
+        return nothing_in(wish->group != NULL ? wish->group : "");
+    }
+    return status;
+}
+
+/* Prints all, and writes the report before. @return the exit code */
+static int tell(struct check *check, const struct check_options *wish, const char *describe,
+                const char *work)
+{
+    int const status =
+        wish->report != NULL ? check_report_write(check, wish->report, describe, work) : OPU_OK;
+    if (status < 0) {
+        return cli_fail(check->cli, CLI_AT_DEVICE, status);
+    }
+    int code = CLI_OK;
+    if (check->cli->json) {
+        code = cli_json_write(check->cli, check_document(check, describe, work));
+    } else {
+        check_print(check, describe, work);
+        if (wish->report != NULL) {
+            printf("\nreport %s\n", wish->report);
+        }
+    }
+    return code == CLI_OK && check_failures(check) > 0 ? CLI_MISSED : code;
 }
 
 static int run(struct cli *cli, const void *options, int argc, char **argv)
@@ -161,29 +214,17 @@ static int run(struct cli *cli, const void *options, int argc, char **argv)
     struct check check = {.cli = cli,
                           .n_in = wish->n_in.value,
                           .n_out = wish->n_out.value,
+                          .bits = (uint32_t)wish->bits.value,
+                          .seed = wish->seed.value,
                           .random = wish->seed.value};
-    char describe[256] = "";
+    char describe[256] = "", work[256] = "";
     (void)argc;
-    int status = open_all(&check, wish, argv[0]);
-    if (status == OPU_OK) {
-        snprintf(describe, sizeof describe, "%s", opu_projection_describe(check.projection));
-        status = check_projection(&check);
-    }
-    if (status == OPU_OK && check.frames) {
-        status = check_speckle(&check);
-    }
-    int code;
-    if (status < 0) {
-        code = cli_fail(cli, CLI_AT_DEVICE, status);
-    } else if (cli->json) {
-        code = cli_json_write(cli, document(&check, describe, opu_device_identity(check.device)));
-    } else {
-        print_table(&check, describe);
-        code = CLI_OK;
-    }
-    code = code == CLI_OK && failures(&check) > 0 ? CLI_MISSED : code;
+    int const status = measure(&check, wish, argv[0], describe, work);
+    int const code =
+        status < 0 ? cli_fail(cli, CLI_AT_DEVICE, status) : tell(&check, wish, describe, work);
     opu_projection_destroy(check.projection);
     opu_device_close(check.device);
+    check_free_rows(&check);
     free(check.in);
     free(check.out);
     free(check.again);
@@ -211,7 +252,7 @@ static const struct cli_option table[] = {
      .kind = CLI_TEXT,
      .offset = offsetof(struct check_options, readout),
      .value = "HOW",
-     .help = "phase4, anchor or intensity; default: the device's"},
+     .help = "phase4, phase3, anchor, offaxis or intensity; default: the device's"},
     {.name = "bits",
      .kind = CLI_UINT,
      .offset = offsetof(struct check_options, bits),
@@ -224,13 +265,31 @@ static const struct cli_option table[] = {
      .offset = offsetof(struct check_options, seed),
      .value = "N",
      .fallback = "1",
-     .help = "of the patterns that are shown"},
+     .help = "of the patterns that are shown and of what the device's own tests draw at random"},
+    {.name = "group",
+     .kind = CLI_TEXT,
+     .offset = offsetof(struct check_options, group),
+     .value = "NAME",
+     .help = "only this group of rows, such as matrix, speckle or media"},
+    {.name = "thorough",
+     .kind = CLI_FLAG,
+     .offset = offsetof(struct check_options, thorough),
+     .help = "also the device's own tests that take minutes"},
+    {.name = "report",
+     .kind = CLI_TEXT,
+     .offset = offsetof(struct check_options, report),
+     .value = "FILE",
+     .help = "write pictures, curves and all rows to one HTML file"},
 };
 
 static const struct cli_example examples[] = {
     {"opu check sim:", "the simulated device with all its noise"},
     {"opu check sim:camera=imx174,bits=12 --readout anchor",
      "another sensor, without the reference arm"},
+    {"opu check sim:medium=slab --report check.html",
+     "a physical medium; pictures and curves, each with its bar"},
+    {"opu check sim: --group statistics --seed 7 --thorough",
+     "one group of its own tests, with other random parameters, at length"},
     {"opu check exact: --json", "the computed operator; a document for a program"},
 };
 
@@ -242,12 +301,16 @@ const struct cli_command cmd_check = {
     .max_arguments = 1,
     .completion = "uri",
     .text =
-        "Measures linearity (B(x-y) against Bx-By), the moments of B's entries, repeatability, the "
-        "signal-to-noise ratio against what the device's own facts predict, saturation, rate and, "
-        "on "
-        "devices of frames, the contrast of speckle. Each row says what is wanted and why; a row "
-        "that the "
-        "device can't fail shows -. Exit code 5 if a row fails.",
+        "Measures through the calls that every device has: linearity (B(x-y) against Bx-By), "
+        "repeatability, signal to noise, saturation and rate; the moments of B's entries and its "
+        "singular values against the Marchenko-Pastur law; on devices of frames also drift, the "
+        "noise of each read-out against its formula, the contrast, distribution and grain of "
+        "speckle, and photon transfer.\n"
+        "Then the device's own acceptance tests run, where it brings some: a simulator's optics, "
+        "media, statistics, camera and time against theory. Their random parameters come from "
+        "--seed and are printed.\n"
+        "Each row says what is wanted and why; a row that the device can't fail shows -. Exit code "
+        "5 if a row fails.",
     .options = table,
     .n_options = sizeof table / sizeof table[0],
     .options_size = sizeof(struct check_options),

@@ -166,7 +166,7 @@ static void tick_text(char *text, size_t n, double value, bool logarithmic)
 {
     if (!logarithmic) {
         snprintf(text, n, "%.6g", value);
-    } else if (fabs(value) < 3.5) {
+    } else if (value > -2.5 && value < 3.5) { /* what fits beside the label */
         snprintf(text, n, "%.4g", pow(10.0, value));
     } else {
         snprintf(text, n, "1e%.0f", value);

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The noise of every linear read-out that the device has, against the formula of check_noise.c:
+ * random patterns on all, half and a quarter of the mirrors, each shown many times. What the
+ * formula predicts is the variance between repetitions over the variance of the signal of all
+ * mirrors, which rows of random signs measure.
+ */
+#include "tools/check.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OUTPUTS = 32768, PATTERNS = 4, REPEATS = 16, ROWS = PATTERNS * REPEATS, SHARES = 3 };
+
+#define TO_FORMULA 0.03
+
+static const char *const readouts[] = {"phase4", "phase3", "anchor", "offaxis"};
+static const struct {
+    size_t one_in;
+    const char *name;
+} shares[SHARES] = {{1, "all"}, {2, "1/2"}, {4, "1/4"}};
+
+#define N_READOUTS (sizeof readouts / sizeof readouts[0])
+
+struct trial {
+    struct check *check;
+    struct opu_projection *projection;
+    const char *readout;
+    size_t n_in, n_out;
+    float *in, *out; /* [ROWS][n_in], [ROWS][n_out] */
+};
+
+/* What all read-outs found, for one picture. */
+struct harvest {
+    size_t n;
+    double bar; /* the widest that was asked for */
+    double x[N_READOUTS * SHARES], measured[N_READOUTS * SHARES], expected[N_READOUTS * SHARES];
+    char names[N_READOUTS * SHARES][32];
+};
+
+/* PATTERNS patterns on n_in / one_in mirrors, each REPEATS times. */
+static void show_share(const struct trial *trial, size_t one_in)
+{
+    size_t const n = trial->n_in, on = n / one_in;
+    memset(trial->in, 0, ROWS * n * sizeof *trial->in);
+    for (size_t p = 0; p < PATTERNS; p++) {
+        float *const row = trial->in + p * REPEATS * n;
+        for (size_t lit = 0; lit < on;) {
+            size_t const j = (size_t)(check_random(trial->check) % n);
+            lit += row[j] == 0.0f;
+            row[j] = 1.0f;
+        }
+        for (size_t r = 1; r < REPEATS; r++) {
+            memcpy(row + r * n, row, n * sizeof *row);
+        }
+    }
+}
+
+static int project(const struct trial *trial)
+{
+    return opu_project(trial->projection, trial->in, trial->n_in, ROWS, trial->out, trial->n_out);
+}
+
+/* Variance between repetitions, and what it holds of signal, means over patterns and outputs. */
+static void sum_up(const struct trial *trial, size_t repeats, double *noise, double *signal)
+{
+    size_t const m = trial->n_out, patterns = ROWS / repeats;
+    double const count = (double)m * (double)patterns, r = (double)repeats;
+    *noise = *signal = 0.0;
+    for (size_t p = 0; p < patterns; p++) {
+        const float *const rows = trial->out + p * repeats * m;
+        for (size_t k = 0; k < m; k++) {
+            double sum = 0.0, square = 0.0;
+            for (size_t i = 0; i < repeats; i++) {
+                sum += (double)rows[i * m + k];
+            }
+            double const mean = sum / r;
+            for (size_t i = 0; i < repeats; i++) {
+                double const off = (double)rows[i * m + k] - mean;
+                square += off * off;
+            }
+            double const variance = square / (r - 1.0);
+            *noise += variance / count;
+            *signal += (mean * mean - variance / r) / count;
+        }
+    }
+}
+
+/* Signal of all mirrors: rows of random signs have it, and their noise drops out of pairs. */
+static int measure_signal(const struct trial *trial, double *signal)
+{
+    size_t const n = trial->n_in;
+    double noise = 0.0;
+    for (size_t i = 0; i < ROWS; i++) {
+        for (size_t j = 0; j < n; j++) {
+            trial->in[i * n + j] = i % 2 == 1
+                                       ? trial->in[(i - 1) * n + j]
+                                       : ((check_random(trial->check) & 1) != 0 ? 1.0f : -1.0f);
+        }
+    }
+    int const status = project(trial);
+    sum_up(trial, 2, &noise, signal);
+    return status;
+}
+
+static void judge(const struct trial *trial, size_t share, double value, double wanted,
+                  double scatter, struct harvest *harvest)
+{
+    struct check *const check = trial->check;
+    char name[96], why[96];
+    double const pixels = (double)trial->n_out;
+    snprintf(name, sizeof name, "noise of %s, %s%s", trial->readout, shares[share].name,
+             share == 0 ? " mirrors" : " of the mirrors");
+    if (!isfinite(wanted) || !isfinite(value)) {
+        check_add(check, name, value, "", CHECK_NONE, "noise unknown");
+        return;
+    }
+    double const bar = fmax(TO_FORMULA, 4.0 * scatter);
+    harvest->bar = fmax(harvest->bar, bar);
+    snprintf(why, sizeof why, "of the formula's %.4g; sampling %.2g %%", wanted, 100.0 * scatter);
+    check_take(check,
+               &(struct opu_check_row){.name = name,
+                                       .formula = "variance of the output's noise over that of the "
+                                                  "signal of all mirrors; formulas: "
+                                                  "tools/check_noise.c",
+                                       .value = value / wanted,
+                                       .low = 1.0 - bar,
+                                       .high = 1.0 + bar,
+                                       .samples = pixels * PATTERNS * (REPEATS - 1)},
+               false, why);
+    size_t const at = harvest->n++;
+    harvest->x[at] = (double)at;
+    harvest->measured[at] = value;
+    harvest->expected[at] = wanted;
+    snprintf(harvest->names[at], sizeof harvest->names[at], "%s %s", trial->readout,
+             shares[share].name);
+}
+
+static int measure(const struct trial *trial, struct harvest *harvest)
+{
+    const struct opu_caps *const caps = opu_device_caps(trial->check->device);
+    struct opu_calibration found = {.size = sizeof found};
+    double signal = 0.0;
+    int status = opu_projection_calibration(trial->projection, &found);
+    status = status == OPU_OK ? measure_signal(trial, &signal) : status;
+    for (size_t s = 0; status == OPU_OK && s < SHARES; s++) {
+        double noise = 0.0, unused = 0.0;
+        double const share = 1.0 / (double)shares[s].one_in;
+        show_share(trial, shares[s].one_in);
+        status = project(trial);
+        sum_up(trial, REPEATS, &noise, &unused);
+        /* Relative deviations: of the mean over pixels whose noise differs, of variances from
+         * repetitions, of the signal's own estimate. */
+        double const m = (double)trial->n_out, spread = check_noise_spread(trial->readout);
+        double const scatter =
+            sqrt(spread * spread / m + 2.0 / (m * PATTERNS * (REPEATS - 1)) + 4.0 / (m * ROWS));
+        if (status == OPU_OK) {
+            judge(trial, s, noise / signal,
+                  check_predict_noise(caps, &found, trial->readout, share), scatter, harvest);
+        }
+    }
+    return status;
+}
+
+/* OPU_E_UNSUPPORTED: the device has no such read-out. */
+static int try_readout(struct check *check, const char *readout, struct harvest *harvest)
+{
+    const struct opu_caps *const caps = opu_device_caps(check->device);
+    struct trial trial = {.check = check, .readout = readout, .n_in = check->n_in};
+    trial.n_out = caps->max_pixels < OUTPUTS ? caps->max_pixels : OUTPUTS;
+    struct opu_projection_options const plan = {.size = sizeof plan,
+                                                .n_in = trial.n_in,
+                                                .n_out = trial.n_out,
+                                                .max_rows = ROWS,
+                                                .encode = "ternary",
+                                                .readout = readout,
+                                                .bits = check->bits};
+    int status = opu_projection_create(&trial.projection, check->device, &plan);
+    if (status < 0) {
+        return status;
+    }
+    trial.in = malloc(ROWS * trial.n_in * sizeof *trial.in);
+    trial.out = malloc(ROWS * trial.n_out * sizeof *trial.out);
+    status = trial.in != NULL && trial.out != NULL
+                 ? measure(&trial, harvest)
+                 : opu_fail(OPU_E_NO_MEMORY, "no memory for %zu outputs", trial.n_out);
+    free(trial.in);
+    free(trial.out);
+    opu_projection_destroy(trial.projection);
+    return status;
+}
+
+static void add_picture(struct check *check, const struct harvest *harvest)
+{
+    struct opu_check_curve const curve = {.title = "Noise of the read-outs against their formulas",
+                                          .x_label = "read-out, share of the mirrors on",
+                                          .y_label = "noise / signal of all (variance)",
+                                          .n = harvest->n,
+                                          .x = harvest->x,
+                                          .measured = harvest->measured,
+                                          .expected = harvest->expected};
+    double worst = 0.0;
+    for (size_t i = 0; i < harvest->n; i++) {
+        worst = fmax(worst, fabs(harvest->measured[i] / harvest->expected[i] - 1.0));
+    }
+    check_take(check,
+               &(struct opu_check_row){.name = "read-outs, worst off the formula",
+                                       .value = 100.0 * worst,
+                                       .unit = "%",
+                                       .low = -(double)INFINITY,
+                                       .high = 100.0 * harvest->bar,
+                                       .curve = &curve},
+               false, "from left: all, half, a quarter of the mirrors");
+    struct check_curve *const drawn = check_latest_curve(check);
+    if (drawn == NULL) {
+        return;
+    }
+    drawn->shape = CHECK_BARS;
+    drawn->log_y = true;
+    drawn->tolerance = TO_FORMULA;
+    drawn->names = calloc(harvest->n, sizeof *drawn->names);
+    for (size_t i = 0; drawn->names != NULL && i < harvest->n; i++) {
+        drawn->names[i] = malloc(sizeof harvest->names[i]);
+        if (drawn->names[i] != NULL) {
+            memcpy(drawn->names[i], harvest->names[i], sizeof harvest->names[i]);
+        }
+    }
+}
+
+int check_readouts(struct check *check)
+{
+    struct harvest *const harvest = calloc(1, sizeof *harvest);
+    int status =
+        harvest != NULL ? OPU_OK : opu_fail(OPU_E_NO_MEMORY, "no memory for the read-outs");
+    for (size_t i = 0; status == OPU_OK && i < N_READOUTS; i++) {
+        status = try_readout(check, readouts[i], harvest);
+        if (status == OPU_E_UNSUPPORTED || status == OPU_E_INVALID) {
+            char name[64];
+            snprintf(name, sizeof name, "noise of %s", readouts[i]);
+            check_add(check, name, (double)NAN, "", CHECK_NONE, "not here: %s",
+                      opu_error_message());
+            status = OPU_OK;
+        }
+    }
+    if (status == OPU_OK && harvest->n > 0) {
+        add_picture(check, harvest);
+    }
+    free(harvest);
+    return status;
+}
