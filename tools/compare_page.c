@@ -44,17 +44,6 @@ static void add_row(struct html *html, const struct comparison *c, size_t a)
     html_add(html, "</td>");
     cell_stat(html, COMPARE_STAT(c, a, test_accuracy), 100.0, 2);
     cell_stat(html, COMPARE_STAT(c, a, test_loss), 1.0, 4);
-    html_add(html, "<td>");
-    const struct compare_run *const run = compare_first_done(c, a);
-    for (size_t i = 0; run != NULL && i < run->figures.n_taps; i++) {
-        char text[64];
-        struct compare_stat const best = compare_tap_stat(c, a, i, true);
-        compare_format(text, sizeof text, &best, 1.0, 3);
-        html_add(html, "%s", i > 0 ? "<br>" : "");
-        html_escape(html, run->figures.taps[i].name);
-        html_add(html, " %s", text);
-    }
-    html_add(html, "</td>");
     cell(html, time);
     cell(html, frames);
     cell(html, light);
@@ -66,14 +55,47 @@ static void add_row(struct html *html, const struct comparison *c, size_t a)
 static void add_table(struct html *html, const struct comparison *c)
 {
     html_add(html, "<h2>Results</h2>\n<div class=\"card\"><table>\n<tr><th></th>"
-                   "<th>test accuracy (%%)</th><th>test loss</th><th>alignment, best epoch</th>"
-                   "<th>training here</th><th>frames</th><th>light</th><th>energy</th>"
+                   "<th>test accuracy (%%)</th><th>test loss</th><th>training here</th>"
+                   "<th>frames</th><th>light</th><th>energy</th>"
                    "<th>saturated</th></tr>\n");
     for (size_t a = 0; a < c->n_arms; a++) {
         add_row(html, c, a);
     }
     html_add(html, "</table></div>\n<p class=\"lead\">Mean and deviation of the sample over seeds; "
                    "light and energy are what the hardware would take for the same frames.</p>\n");
+}
+
+/* Taps by the first arm that has some: every DFA arm has the same network. */
+static void add_alignment(struct html *html, const struct comparison *c)
+{
+    const struct compare_run *first = NULL;
+    for (size_t a = 0; a < c->n_arms && (first == NULL || first->figures.n_taps == 0); a++) {
+        first = compare_first_done(c, a);
+    }
+    if (first == NULL || first->figures.n_taps == 0) {
+        return;
+    }
+    html_add(html, "<h2>Alignment with back-propagation, cosine at the best epoch</h2>\n"
+                   "<div class=\"card\"><table>\n<tr><th></th>");
+    for (size_t i = 0; i < first->figures.n_taps; i++) {
+        html_add(html, "<th>");
+        html_escape(html, first->figures.taps[i].name);
+        html_add(html, "</th>");
+    }
+    html_add(html, "</tr>\n");
+    for (size_t a = 0; a < c->n_arms; a++) {
+        if (compare_tap_stat(c, a, 0, true).n == 0) {
+            continue;
+        }
+        html_add(html, "<tr><td>");
+        html_escape(html, c->arms[a].label);
+        html_add(html, "</td>");
+        for (size_t i = 0; i < first->figures.n_taps; i++) {
+            cell_stat(html, compare_tap_stat(c, a, i, true), 1.0, 3);
+        }
+        html_add(html, "</tr>\n");
+    }
+    html_add(html, "</table></div>\n");
 }
 
 static void add_grid(struct html *html, const struct comparison *c)
@@ -210,11 +232,12 @@ int compare_write_page(const struct comparison *c)
     } else {
         compare_plot_arms(&html, c);
     }
-    add_table(&html, c);
     if (c->n_sweeps == 2) {
         add_grid(&html, c);
     }
+    add_table(&html, c);
     add_differences(&html, c);
+    add_alignment(&html, c);
     add_runs(&html, c);
     add_command(&html, c);
     html_add(&html, "<p class=\"lead\">");

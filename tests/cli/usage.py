@@ -6,7 +6,7 @@ import subprocess
 
 from command import main
 
-COMMANDS = ("devices", "info", "project", "check", "train", "report", "bench")
+COMMANDS = ("devices", "info", "project", "check", "train", "compare", "report", "bench")
 
 # Words; exit code; stdout; stderr.
 CASES = (
@@ -37,6 +37,12 @@ CASES = (
     ("train fashion-mlp --set optim.lr=fast", 2, "", "*optim.lr*fast*"),
     ("train one two", 2, "", "*unexpected argument 'two'*"),
     ("train --list", 0, "fashion-mlp *\n", ""),
+    ("train fashion-mlp --set sim.taau=1", 2, "", "*--set: sim: has no option 'taau'; did you mean 'tau'?*"),
+    ("train fashion-mlp --device exact: --set sim.tau=1", 2, "", "*sim.tau: the device is exact:, wanted sim:*"),
+    ("compare", 2, "", "*PRESET*missing*"),
+    ("compare fashion-mpl", 2, "", "*no preset 'fashion-mpl'; did you mean 'fashion-mlp'?*"),
+    ("compare fashion-mlp --seeds 0", 2, "", "*--seeds: saw '0'*"),
+    ("compare fashion-mlp --sweeep x=1", 2, "", "*did you mean '--sweep'?*"),
     ("info", 2, "", "*URI is missing*"),
     ("info exact: --n-in 4", 2, "", "*--n-in and --n-out go together*"),
     ("info exact: --n-in=4 --n-out=6", 0, "*identity*Projection:*Options of exact:*seed*", ""),
