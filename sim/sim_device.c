@@ -8,6 +8,7 @@
 #include "core/base/fail.h"
 #include "core/base/hash.h"
 #include "core/base/mem.h"
+#include "sim/medium_presets.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -69,9 +70,7 @@ static void sim_close(void *device)
  */
 static double crossed_light(const struct opu_sim_options *options)
 {
-    double const d = options->depolarised >= 0.0                  ? options->depolarised
-                     : options->medium == OPU_MEDIUM_GROUND_GLASS ? 0.0
-                                                                  : 0.5;
+    double const d = opu_medium_depolarised(options);
     return options->extinction * d / (1.0 - d);
 }
 
