@@ -29,9 +29,24 @@ static void catch_signals(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
+/* Said once, however long it stays below. */
+static void warn_of_drift(struct training *training, const struct opu_train_progress *progress)
+{
+    char warn[OPU_OPTION_TEXT_SIZE], again[OPU_OPTION_TEXT_SIZE];
+    cli_progress_end(&training->progress);
+    cli_say(training->cli,
+            "the device's matrix drifts: correlation %.3f with the calibrated one, below "
+            "probe.warn = %s; %" PRIu64 " calibrations again so far, one below %s",
+            progress->correlation, train_get(training, "probe.warn", warn),
+            progress->recalibrations, train_get(training, "probe.recalibrate", again));
+}
+
 static int on_progress(void *user, const struct opu_train_progress *progress)
 {
     struct training *const training = user;
+    if (progress->drift_warning) {
+        warn_of_drift(training, progress);
+    }
     if (progress->step > 0) {
         char left[32];
         cli_format_seconds(left, sizeof left, progress->seconds_left);
@@ -90,12 +105,20 @@ static int dry_run(struct training *training)
     if (cli->json) {
         json_t *const document = cli_json_new(cli);
         json_object_set_new(document, "dry_run", json_true());
+        json_object_set_new(document, "epochs_done", json_integer((json_int_t)result.epochs));
         json_object_set_new(document, "config", config);
         json_object_set_new(document, "parameters", json_integer((json_int_t)result.parameters));
         json_object_set_new(document, "run", json_string(training->dir));
         return cli_json_write(cli, document);
     }
     json_decref(config);
+    if (training->wish->resume) {
+        cli_say(cli,
+                "checkpoint, data, network and device are there: would go on after %" PRIu64
+                " whole epochs in %s",
+                result.epochs, training->dir);
+        return CLI_OK;
+    }
     cli_say(cli, "data, network and device are there: %" PRIu64 " parameters; would write to %s",
             result.parameters, training->dir);
     return CLI_OK;
@@ -188,9 +211,12 @@ static int train(struct training *training)
     struct cli *const cli = training->cli;
     bool const resume = training->wish->resume, dry = training->wish->dry_run;
     int status = dry || resume ? OPU_OK : train_overwrite(training);
-    if (status == OPU_OK) {
+    if (dry) {
+        status = opu_trainer_rehearse(&training->trainer, cli->context, training->config,
+                                      resume ? training->dir : NULL);
+    } else if (status == OPU_OK) {
         status = opu_trainer_create(&training->trainer, cli->context, training->config,
-                                    dry ? NULL : training->dir, resume && !dry);
+                                    training->dir, resume);
     }
     if (status < 0) {
         return cli_fail(cli, place_of(training, status), status);
@@ -368,8 +394,8 @@ const struct cli_command cmd_train = {
             "there to every "
             "layer at the same time.\nA run keeps a folder: config.ini, manifest.json, "
             "metrics.jsonl (the "
-            "same bytes for the same seed and threads), timing.jsonl, checkpoint.safetensors, "
-            "result.json, "
+            "same bytes for the same seed and threads), probes.jsonl (where the device drifts), "
+            "timing.jsonl, checkpoint.safetensors, result.json, "
             "report.html. "
             "Ctrl-C writes a checkpoint and exits with 130; a second Ctrl-C kills.",
     .options = table_of_options,

@@ -35,6 +35,11 @@ static void add_figures(json_t *document, const struct opu_train_result *result)
                                   "seconds", cli_json_real(result->optical_s), "joules",
                                   cli_json_real(result->optical_j), "saturated_share",
                                   cli_json_real(result->saturated_share)));
+    json_object_set_new(document, "drift",
+                        json_pack("{s:I, s:I, s:o, s:o}", "probes", (json_int_t)result->probes,
+                                  "recalibrations", (json_int_t)result->recalibrations,
+                                  "correlation", cli_json_real(result->correlation),
+                                  "correlation_lowest", cli_json_real(result->correlation_lowest)));
     json_object_set_new(document, "parameters", json_integer((json_int_t)result->parameters));
     json_object_set_new(document, "projection",
                         json_string(result->projection != NULL ? result->projection : ""));
@@ -95,6 +100,11 @@ void train_result_print(const struct train_summary *summary, const struct opu_tr
         optical_text(optics, sizeof optics, result->frames, result->optical_s, result->optical_j,
                      result->saturated_share);
         printf("  %-20s %s\n", "optics", optics);
+        if (result->probes > 0) {
+            printf("  %-20s %" PRIu64 " probes, lowest correlation %.3f, %" PRIu64
+                   " calibrations again\n",
+                   "drift", result->probes, result->correlation_lowest, result->recalibrations);
+        }
         printf("  %-20s %s\n", "projection", result->projection);
         printf("  %-20s %s\n", "identity", result->identity);
     }

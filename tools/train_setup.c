@@ -151,9 +151,9 @@ static void default_dir(struct training *training)
 
 static int empty_dir(const char *dir)
 {
-    static const char *const names[] = {RUN_CHECKPOINT,  "metrics.jsonl", "timing.jsonl",
-                                        "manifest.json", "result.json",   "report.html",
-                                        "config.ini"};
+    static const char *const names[] = {RUN_CHECKPOINT, "metrics.jsonl", "timing.jsonl",
+                                        "probes.jsonl", "manifest.json", "result.json",
+                                        "report.html",  "config.ini"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char file[RUN_FILE_SIZE];
         run_folder_file(dir, names[i], file);

@@ -38,6 +38,7 @@ const struct opu_checkpoint_field opu_checkpoint_fields[OPU_CHECKPOINT_FIELDS] =
     UINT("device_clock", device_clock),
     UINT("metrics_bytes", log_bytes[OPU_LOG_METRICS]),
     UINT("timing_bytes", log_bytes[OPU_LOG_TIMING]),
+    UINT("probes_bytes", log_bytes[OPU_LOG_PROBES]),
     REAL("epoch_loss", epoch.loss),
     UINT("epoch_correct", epoch.correct),
     UINT("epoch_rows", epoch.rows),
@@ -53,6 +54,13 @@ const struct opu_checkpoint_field opu_checkpoint_fields[OPU_CHECKPOINT_FIELDS] =
     UINT("saturated", optical.saturated),
     REAL("optical_s", optical.seconds),
     REAL("optical_j", optical.joules),
+    UINT("probes", probes),
+    UINT("recalibrations", recalibrations),
+    UINT("drifted", drifted),
+    UINT("calibrated", calibrated),
+    UINT("calibration_frames", calibration_frames),
+    REAL("correlation", correlation),
+    REAL("correlation_lowest", correlation_lowest),
 };
 
 /* format, config, identity, data, crc32 */
@@ -225,7 +233,7 @@ static int write_parts(struct opu_trainer *t, const struct parts *parts)
 
 int opu_checkpoint_write(struct opu_trainer *trainer)
 {
-    if (!opu_folder_keeps(&trainer->folder)) {
+    if (!opu_folder_keeps(&trainer->folder) || trainer->folder.read_only) {
         return OPU_OK;
     }
     struct parts parts;

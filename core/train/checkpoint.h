@@ -5,7 +5,7 @@
 
 #include "core/train/trainer.h"
 
-#define OPU_CHECKPOINT_VERSION "1"
+#define OPU_CHECKPOINT_VERSION "2"
 #define OPU_CHECKPOINT_CALIBRATION "calibration"
 #define OPU_CHECKPOINT_ALIGNMENT "alignment"
 /* mean, std, counted, left_out */
@@ -20,7 +20,7 @@ struct opu_checkpoint_field {
     size_t offset; /* in struct opu_position */
 };
 
-#define OPU_CHECKPOINT_FIELDS 22
+#define OPU_CHECKPOINT_FIELDS 30
 extern const struct opu_checkpoint_field opu_checkpoint_fields[OPU_CHECKPOINT_FIELDS];
 
 /* Names and hashes of the data's files, one a line: another set would give another run. */

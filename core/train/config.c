@@ -80,6 +80,16 @@ static const struct opu_option table[] = {
     UINT("align.every", align_every, "1", 0, 1e6, "epochs",
          "between two measures of alignment; 0: none"),
     UINT("align.rows", align_rows, "1000", 1, 1e6, "rows", "rows that alignment is measured on"),
+    UINT("probe.every", probe.every, "0", 0, 1e9, "steps",
+         "between two probes of the device's drift; 0: twenty an epoch where its matrix "
+         "drifts, else none"),
+    REAL("probe.warn", probe.warn, "0.98", 0, 1,
+         "correlation with the calibrated matrix below which a warning is given; 0: never"),
+    REAL("probe.recalibrate", probe.recalibrate, "0.95", 0, 1,
+         "correlation below which the device is calibrated again, for a fifth of its frames at "
+         "most; 0: never"),
+    REAL("probe.stop", probe.stop, "0", 0, 1,
+         "correlation below which the run ends with a checkpoint; 0: never"),
     UINT("checkpoint.every", checkpoint_every, "1", 0, 1e6, "epochs",
          "between two checkpoints; 0: only when the run ends or is stopped"),
 };
@@ -94,7 +104,8 @@ const struct opu_option *opu_train_options(size_t *n)
 
 bool opu_settings_may_change(const char *key)
 {
-    static const char *const free_keys[] = {"train.epochs", "checkpoint.every", "data.dir"};
+    static const char *const free_keys[] = {"train.epochs", "checkpoint.every", "data.dir",
+                                            "probe.warn", "probe.stop"};
     for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++) {
         if (strcmp(key, free_keys[i]) == 0) {
             return true;

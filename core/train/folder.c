@@ -20,6 +20,7 @@
 static const char *const log_names[OPU_RUN_LOGS] = {
     [OPU_LOG_METRICS] = "metrics.jsonl",
     [OPU_LOG_TIMING] = "timing.jsonl",
+    [OPU_LOG_PROBES] = "probes.jsonl",
 };
 
 bool opu_folder_keeps(const struct opu_folder *folder)
@@ -96,17 +97,57 @@ static int file_error(const char *what, const char *file)
     return opu_fail(OPU_E_IO, "%s: can't be %s: %s", file, what, strerror(errno));
 }
 
+/* Opens a log to write at its end; makes one that is to be there. */
+static int open_log(const struct opu_folder *folder, size_t log, int flags, int *fd)
+{
+    char file[OPU_FOLDER_PATH_SIZE];
+    opu_folder_file(folder, log_names[log], file);
+    *fd = open(file, O_WRONLY | O_CLOEXEC | flags, 0666);
+    return *fd >= 0 ? OPU_OK : file_error("opened", file);
+}
+
+static bool writes(const struct opu_folder *folder)
+{
+    return opu_folder_keeps(folder) && !folder->read_only;
+}
+
 int opu_folder_start(struct opu_folder *folder)
 {
-    for (size_t i = 0; i < OPU_RUN_LOGS && opu_folder_keeps(folder); i++) {
+    for (size_t i = 0; i < OPU_RUN_LOGS && writes(folder); i++) {
         char file[OPU_FOLDER_PATH_SIZE];
+        int fd;
         opu_folder_file(folder, log_names[i], file);
-        int const fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        if (fd < 0) {
-            return file_error("written", file);
-        }
-        (void)close(fd);
         folder->bytes[i] = 0;
+        if (i == OPU_LOG_PROBES) {
+            if (unlink(file) != 0 && errno != ENOENT) {
+                return file_error("removed", file);
+            }
+            continue;
+        }
+        OPU_TRY(open_log(folder, i, O_CREAT | O_TRUNC, &fd));
+        (void)close(fd);
+    }
+    return OPU_OK;
+}
+
+/* Whether a log still has what a checkpoint saw of it. */
+static int check_log(const struct opu_folder *folder, size_t log, uint64_t bytes)
+{
+    char file[OPU_FOLDER_PATH_SIZE];
+    opu_folder_file(folder, log_names[log], file);
+    struct stat seen = {.st_size = 0};
+    bool const is_there = stat(file, &seen) == 0;
+    if (!is_there && errno != ENOENT) {
+        return file_error("read", file);
+    }
+    if ((uint64_t)seen.st_size < bytes) {
+        char now[40] = "is gone";
+        if (is_there) {
+            (void)snprintf(now, sizeof now, "has %" PRIu64 " bytes", (uint64_t)seen.st_size);
+        }
+        return opu_fail(OPU_E_MISMATCH,
+                        "%s: %s, it had %" PRIu64 " bytes when the checkpoint was written", file,
+                        now, bytes);
     }
     return OPU_OK;
 }
@@ -114,19 +155,13 @@ int opu_folder_start(struct opu_folder *folder)
 int opu_folder_cut(struct opu_folder *folder, const uint64_t bytes[OPU_RUN_LOGS])
 {
     for (size_t i = 0; i < OPU_RUN_LOGS && opu_folder_keeps(folder); i++) {
+        OPU_TRY(check_log(folder, i, bytes[i]));
+    }
+    for (size_t i = 0; i < OPU_RUN_LOGS && writes(folder); i++) {
         char file[OPU_FOLDER_PATH_SIZE];
         opu_folder_file(folder, log_names[i], file);
-        struct stat seen;
-        if (stat(file, &seen) != 0) {
-            return file_error("read", file);
-        }
-        if ((uint64_t)seen.st_size < bytes[i]) {
-            return opu_fail(OPU_E_MISMATCH,
-                            "%s: has %" PRIu64 " bytes, it had %" PRIu64
-                            " when the checkpoint was written",
-                            file, (uint64_t)seen.st_size, bytes[i]);
-        }
-        if (truncate(file, (off_t)bytes[i]) != 0) {
+        /* A log without a line need not be there. */
+        if (truncate(file, (off_t)bytes[i]) != 0 && (errno != ENOENT || bytes[i] > 0)) {
             return file_error("cut back", file);
         }
         folder->bytes[i] = bytes[i];
@@ -152,15 +187,13 @@ static bool write_whole(int fd, const char *text, size_t n)
 
 int opu_folder_append(struct opu_folder *folder, enum opu_run_log log, const char *line)
 {
-    if (!opu_folder_keeps(folder)) {
+    if (!writes(folder)) {
         return OPU_OK;
     }
     char file[OPU_FOLDER_PATH_SIZE];
+    int fd;
     opu_folder_file(folder, log_names[log], file);
-    int const fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (fd < 0) {
-        return file_error("opened", file);
-    }
+    OPU_TRY(open_log(folder, log, O_APPEND | (folder->bytes[log] == 0 ? O_CREAT : 0), &fd));
     size_t const n = strlen(line);
     bool const written = write_whole(fd, line, n) && fsync(fd) == 0;
     int const status = written ? OPU_OK : file_error("written", file);
@@ -171,7 +204,7 @@ int opu_folder_append(struct opu_folder *folder, enum opu_run_log log, const cha
 
 int opu_folder_write(const struct opu_folder *folder, const char *name, const char *text)
 {
-    if (!opu_folder_keeps(folder)) {
+    if (!writes(folder)) {
         return OPU_OK;
     }
     char file[OPU_FOLDER_PATH_SIZE];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The run folder: where its files lie, lines appended to its two logs, and the logs cut back to the
+ * The run folder: where its files lie, lines appended to its logs, and the logs cut back to the
  * length that a checkpoint recorded. A folder without a path takes everything and keeps nothing.
  */
 #ifndef OPU_CORE_FOLDER_H
@@ -12,12 +12,14 @@
 
 #define OPU_CHECKPOINT_FILE "checkpoint.safetensors"
 
-enum opu_run_log { OPU_LOG_METRICS = 0, OPU_LOG_TIMING = 1, OPU_RUN_LOGS = 2 };
+/* The last one is there once it has a line. */
+enum opu_run_log { OPU_LOG_METRICS = 0, OPU_LOG_TIMING = 1, OPU_LOG_PROBES = 2, OPU_RUN_LOGS = 3 };
 
 struct opu_folder {
     char path[OPU_FOLDER_PATH_SIZE]; /* "": keeps nothing */
     uint64_t bytes[OPU_RUN_LOGS];    /* length of each log */
     int lock;                        /* the folder itself, locked; -1: none */
+    bool read_only;                  /* nothing is written, whatever is called */
 };
 
 /*
@@ -36,10 +38,11 @@ bool opu_folder_keeps(const struct opu_folder *folder);
 void opu_folder_file(const struct opu_folder *folder, const char *name,
                      char text[OPU_FOLDER_PATH_SIZE]);
 
-/* Empties both logs, for a new run. */
+/* Empties the logs, for a new run. */
 OPU_NODISCARD int opu_folder_start(struct opu_folder *folder);
 
-/* Cuts both logs back to these lengths. OPU_E_MISMATCH if one is shorter already, OPU_E_IO. */
+/* Cuts the logs back to these lengths. OPU_E_MISMATCH if one is shorter already or gone, and none
+ * is touched then; OPU_E_IO. */
 OPU_NODISCARD int opu_folder_cut(struct opu_folder *folder, const uint64_t bytes[OPU_RUN_LOGS]);
 
 /* Appends a whole line and sees it on the disk. OPU_E_IO. */

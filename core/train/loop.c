@@ -137,6 +137,10 @@ static bool tell(const struct opu_trainer *t, uint64_t epoch, const struct opu_r
         .rows_per_second =
             running->seconds > 0 ? (double)running->rows / running->seconds : (double)NAN,
         .seconds_left = done < all ? per_step * (double)(all - done) : 0,
+        .probes = at->probes,
+        .recalibrations = at->recalibrations,
+        .correlation = at->correlation,
+        .drift_warning = at->step > 0 && t->drift_warning,
     };
     return fn(user, &progress) != 0;
 }
@@ -162,6 +166,8 @@ static int measure(struct opu_trainer *t, uint64_t epoch, const struct opu_runni
         .n_taps = align ? t->n_taps : 0,
         .alignment = t->taps,
         .optical = opu_trainer_optical(t),
+        .correlation = t->at.correlation,
+        .recalibrations = t->at.recalibrations,
     };
     char line[OPU_METRICS_LINE_SIZE];
     OPU_TRY(opu_metrics_line(line, &metrics));
@@ -199,6 +205,7 @@ static int run_epoch(struct opu_trainer *t, opu_train_progress_fn fn, void *user
     shuffle(t->order, t->data->info.n_rows[OPU_SPLIT_TRAIN], t->config.settings.seed, epoch);
     while (t->at.step < t->steps) {
         OPU_TRY(train_step(t));
+        OPU_TRY(opu_trainer_watch(t));
         if (tell(t, epoch, &t->at.epoch, fn, user)) {
             return stopped(t);
         }

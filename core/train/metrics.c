@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lines of metrics.jsonl and timing.jsonl. */
+/* The lines of metrics.jsonl, probes.jsonl and timing.jsonl. */
 #include "core/train/metrics.h"
 
 #include <inttypes.h>
@@ -88,13 +88,26 @@ int opu_metrics_line(char text[OPU_METRICS_LINE_SIZE], const struct opu_epoch_me
         add_number(&line, numbers[i].key, numbers[i].value);
     }
     add_alignment(&line, metrics);
-    add(&line, ",\"frames\":%" PRIu64 ",\"saturated\":%" PRIu64 "}\n", metrics->optical.frames,
+    add(&line, ",\"frames\":%" PRIu64 ",\"saturated\":%" PRIu64 ",", metrics->optical.frames,
         metrics->optical.saturated);
+    add_number(&line, "correlation", metrics->correlation);
+    add(&line, ",\"recalibrations\":%" PRIu64 "}\n", metrics->recalibrations);
     if (line.n >= OPU_METRICS_LINE_SIZE) {
         return opu_fail(OPU_E_INVALID, "the metrics of %zu taps make a line of %zu bytes, %d fit",
                         metrics->n_taps, line.n, OPU_METRICS_LINE_SIZE - 1);
     }
     return OPU_OK;
+}
+
+void opu_probe_line(char text[OPU_METRICS_LINE_SIZE], const struct opu_probe_metrics *metrics)
+{
+    struct line line = {.text = text, .size = OPU_METRICS_LINE_SIZE};
+    add(&line, "{\"probe\":%" PRIu64 ",\"epoch\":%" PRIu64 ",\"step\":%" PRIu64 ",", metrics->probe,
+        metrics->epoch, metrics->step);
+    add_number(&line, "device_s", metrics->device_s);
+    add(&line, ",");
+    add_number(&line, "correlation", metrics->correlation);
+    add(&line, ",\"recalibrated\":%s}\n", metrics->recalibrated ? "true" : "false");
 }
 
 void opu_timing_line(char text[OPU_METRICS_LINE_SIZE], uint64_t epoch,

@@ -30,6 +30,15 @@ struct opu_epoch_metrics {
     size_t n_taps;                                               /* 0: alignment was not measured */
     const struct opu_tap_alignment *alignment;
     struct opu_optical optical;
+    double correlation; /* of the latest probe; NaN before */
+    uint64_t recalibrations;
+};
+
+/* A probe of the device. */
+struct opu_probe_metrics {
+    uint64_t probe, epoch, step; /* counted from 1 */
+    double device_s, correlation;
+    bool recalibrated;
 };
 
 /* Mean loss and share of correct rows; NaN where there are no rows. */
@@ -40,6 +49,8 @@ double opu_running_accuracy(const struct opu_running *running);
  * fit. */
 OPU_NODISCARD int opu_metrics_line(char text[OPU_METRICS_LINE_SIZE],
                                    const struct opu_epoch_metrics *metrics);
+
+void opu_probe_line(char text[OPU_METRICS_LINE_SIZE], const struct opu_probe_metrics *metrics);
 
 void opu_timing_line(char text[OPU_METRICS_LINE_SIZE], uint64_t epoch,
                      const struct opu_running *running, double evaluate_s);

@@ -29,6 +29,12 @@ struct opu_feedback_settings {
     uint64_t bits, seed;
 };
 
+/* Correlations of the device's probe; 0: never. */
+struct opu_probe_settings {
+    uint64_t every; /* steps; 0: automatic */
+    double warn, recalibrate, stop;
+};
+
 struct opu_settings {
     int task; /* index into the choices of data.task */
     char data_dir[OPU_OPTION_TEXT_SIZE];
@@ -41,6 +47,7 @@ struct opu_settings {
     struct opu_optim_settings optim;
     struct opu_feedback_settings feedback;
     uint64_t align_every, align_rows, checkpoint_every;
+    struct opu_probe_settings probe;
 };
 
 struct opu_train_config {

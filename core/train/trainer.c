@@ -117,6 +117,8 @@ static int open_device(struct opu_trainer *t)
     OPU_TRY(opu_device_open(&t->device, t->context, f->device));
     OPU_TRY(opu_feedback_create(&t->feedback, t->device, t->train.graph, &options));
     t->optical_base = (struct opu_device_stats){.size = sizeof t->optical_base};
+    t->at.calibrated = opu_device_clock(t->device);
+    t->at.calibration_frames = t->at.calibrated; /* the clock began at 0 */
     return OPU_OK;
 }
 
@@ -147,7 +149,8 @@ static int describe_run(struct opu_trainer *t, bool resume)
     return opu_manifest_write(t, resume);
 }
 
-static int make(struct opu_trainer *t, const char *run_dir, bool resume)
+/* rehearse: the folder is read at most. */
+static int make(struct opu_trainer *t, const char *run_dir, bool resume, bool rehearse)
 {
     OPU_TRY(opu_folder_open(&t->folder, run_dir, resume));
     OPU_TRY(open_data(t));
@@ -158,12 +161,14 @@ static int make(struct opu_trainer *t, const char *run_dir, bool resume)
             OPU_TRY(make_alignment(t));
         }
     }
+    t->folder.read_only = rehearse;
     OPU_TRY(resume ? opu_checkpoint_read(t) : opu_folder_start(&t->folder));
     return describe_run(t, resume);
 }
 
-int opu_trainer_create(struct opu_trainer **out, struct opu_context *context,
-                       const struct opu_train_config *config, const char *run_dir, bool resume)
+static int create(struct opu_trainer **out, struct opu_context *context,
+                  const struct opu_train_config *config, const char *run_dir, bool resume,
+                  bool rehearse)
 {
     *out = NULL;
     struct opu_trainer *t = opu_calloc(context, 1, sizeof *t);
@@ -174,13 +179,26 @@ int opu_trainer_create(struct opu_trainer **out, struct opu_context *context,
     *t = (struct opu_trainer){.context = context, .config = *config};
     t->config.context = context;
     t->at.train_loss = t->at.train_accuracy = t->at.test_loss = t->at.test_accuracy = none;
-    int const status = make(t, run_dir, resume);
+    t->at.correlation = t->at.correlation_lowest = none;
+    int const status = make(t, run_dir, resume, rehearse);
     if (status < 0) {
         opu_trainer_destroy(t);
         return status;
     }
     *out = t;
     return OPU_OK;
+}
+
+int opu_trainer_create(struct opu_trainer **out, struct opu_context *context,
+                       const struct opu_train_config *config, const char *run_dir, bool resume)
+{
+    return create(out, context, config, run_dir, resume, false);
+}
+
+int opu_trainer_rehearse(struct opu_trainer **out, struct opu_context *context,
+                         const struct opu_train_config *config, const char *run_dir)
+{
+    return create(out, context, config, run_dir, run_dir != NULL, true);
 }
 
 void opu_trainer_destroy(struct opu_trainer *trainer)
@@ -232,6 +250,10 @@ int opu_trainer_result(const struct opu_trainer *trainer, struct opu_train_resul
         .parameters = opu_graph_param_total(trainer->train.graph),
         .identity = projection ? opu_projection_identity(projection) : "",
         .projection = projection ? opu_projection_describe(projection) : "",
+        .probes = at->probes,
+        .recalibrations = at->recalibrations,
+        .correlation = at->correlation,
+        .correlation_lowest = at->correlation_lowest,
     };
     /* A program built against an older header has a shorter struct. */
     memcpy(result, &now, size < sizeof now ? size : sizeof now);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A trainer's inside, shared by the files of this folder: trainer.c makes it, loop.c runs it,
- * evaluate.c measures, checkpoint.c and checkpoint_read.c keep its position.
+ * evaluate.c measures, watch.c probes the device, checkpoint.c and checkpoint_read.c keep its
+ * position.
  */
 #ifndef OPU_CORE_TRAINER_H
 #define OPU_CORE_TRAINER_H
@@ -37,6 +38,11 @@ struct opu_position {
     double seconds;                                              /* ... and in what time */
     double train_loss, train_accuracy, test_loss, test_accuracy; /* latest; NaN before */
     struct opu_optical optical; /* up to when optical_base was taken */
+    uint64_t probes, recalibrations;
+    uint64_t drifted;                       /* 1: the latest probe was below probe.warn */
+    uint64_t calibrated;                    /* device clock at the latest calibration's end */
+    uint64_t calibration_frames;            /* that it took */
+    double correlation, correlation_lowest; /* of the probes; NaN before */
 };
 
 struct opu_trainer {
@@ -56,7 +62,8 @@ struct opu_trainer {
     struct opu_device_stats optical_base;
     size_t n_taps; /* of the latest alignment; 0 before */
     struct opu_tap_alignment *taps;
-    double run_s; /* steps of this process alone, for the time left */
+    bool drift_warning; /* the step just done brought the first probe below probe.warn */
+    double run_s;       /* steps of this process alone, for the time left */
     uint64_t run_steps;
 };
 
@@ -68,6 +75,14 @@ OPU_NODISCARD int opu_trainer_evaluate(struct opu_trainer *trainer);
 OPU_NODISCARD int opu_trainer_align(struct opu_trainer *trainer);
 /* What the optics did from the run's start up to now. */
 struct opu_optical opu_trainer_optical(const struct opu_trainer *trainer);
+
+/* --- watch.c --- */
+
+/*
+ * After a step: probes the device where a probe is due, warns, calibrates again. OPU_E_DEVICE where
+ * the correlation is below probe.stop; a checkpoint has been written then.
+ */
+OPU_NODISCARD int opu_trainer_watch(struct opu_trainer *trainer);
 
 /* --- checkpoint.c, checkpoint_read.c --- */
 

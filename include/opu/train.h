@@ -59,6 +59,10 @@ struct opu_train_progress {
     double test_loss, test_accuracy;   /**< of the latest evaluation; NaN before the first */
     double rows_per_second;
     double seconds_left;
+    uint64_t probes, recalibrations; /**< of the device's matrix, so far */
+    double correlation;              /**< of the latest probe; NaN before the first */
+    /** The step just done brought a probe below probe.warn, and the one before it was not. */
+    bool drift_warning;
 };
 
 /** Called after every step; a non-zero return stops the run after a checkpoint (OPU_E_CANCELLED).
@@ -79,6 +83,15 @@ typedef int (*opu_train_progress_fn)(void *user, const struct opu_train_progress
 OPU_NODISCARD OPU_API int opu_trainer_create(struct opu_trainer **out, struct opu_context *context,
                                              const struct opu_train_config *config,
                                              const char *run_dir, bool resume);
+
+/**
+ * The same, to see whether it would work: the folder is read at most, nothing is ever written.
+ * @param run_dir the run folder whose checkpoint is to be gone on from; NULL: a new run
+ */
+OPU_NODISCARD OPU_API int opu_trainer_rehearse(struct opu_trainer **out,
+                                               struct opu_context *context,
+                                               const struct opu_train_config *config,
+                                               const char *run_dir);
 /** NULL is fine. */
 OPU_API void opu_trainer_destroy(struct opu_trainer *trainer);
 
@@ -86,7 +99,8 @@ OPU_API void opu_trainer_destroy(struct opu_trainer *trainer);
  * Runs to the last epoch. @p fn may be NULL. After OPU_E_CANCELLED it may be called again and goes
  * on; after another failure the weights may be in the middle of a step: destroy the trainer and
  * resume from the checkpoint.
- * @return OPU_OK, OPU_E_CANCELLED, OPU_E_NUMERIC, OPU_E_IO, device codes
+ * @return OPU_OK, OPU_E_CANCELLED, OPU_E_NUMERIC, OPU_E_IO, device codes, OPU_E_DEVICE also where
+ * the matrix has drifted below probe.stop
  */
 OPU_NODISCARD OPU_API int opu_trainer_run(struct opu_trainer *trainer, opu_train_progress_fn fn,
                                           void *user);
@@ -110,8 +124,10 @@ struct opu_train_result {
     uint64_t frames;
     double optical_s, optical_j, saturated_share;
     uint64_t parameters;
-    const char *identity;   /**< of the projection, "" without a device */
-    const char *projection; /**< opu_projection_describe(), "" without a device */
+    const char *identity;                   /**< of the projection, "" without a device */
+    const char *projection;                 /**< opu_projection_describe(), "" without a device */
+    uint64_t probes, recalibrations;        /**< see opu_projection_probe() */
+    double correlation, correlation_lowest; /**< of the latest probe, and of all */
 };
 /** Fills *result, whose size member must be set. @return OPU_OK, OPU_E_INVALID */
 OPU_API int opu_trainer_result(const struct opu_trainer *trainer, struct opu_train_result *result);
