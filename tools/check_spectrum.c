@@ -12,12 +12,15 @@
  */
 #include "tools/check.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { BINS = 32, MOST = 2048 };
+
+/* BLAS: c = alpha a^T a + beta c, or a a^T, one triangle. */
+void ssyrk_(const char *uplo, const char *trans, const int *n, const int *k, const float *alpha,
+            const float *a, const int *lda, const float *beta, float *c, const int *ldc);
 
 /* LAPACK: all eigenvalues of a symmetric matrix, ascending (divide and conquer). */
 void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
@@ -92,10 +95,11 @@ static void flatten(float *b, size_t n_in, size_t n_out)
 /* gram = B B^T / m over the longer side. */
 static void fill_gram(struct spectrum *law, const float *b, size_t n_in, size_t n_out)
 {
+    /* In Fortran's order B is its own transpose, and its lower triangle our upper one. */
     float *const gram = law->gram_f;
-    int const n = (int)law->n, m = (int)law->m;
-    cblas_ssyrk(CblasRowMajor, CblasUpper, n_in <= n_out ? CblasNoTrans : CblasTrans, n, m,
-                1.0f / (float)law->m, b, (int)n_out, 0.0f, gram, n);
+    int const n = (int)law->n, m = (int)law->m, rows = (int)n_out;
+    float const scale = 1.0f / (float)law->m, zero = 0.0f;
+    ssyrk_("L", n_in <= n_out ? "T" : "N", &n, &m, &scale, b, &rows, &zero, gram, &n);
     for (size_t i = 0; i < law->n; i++) {
         for (size_t j = i; j < law->n; j++) {
             law->gram[i * law->n + j] = law->gram[j * law->n + i] = (double)gram[i * law->n + j];

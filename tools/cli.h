@@ -120,6 +120,17 @@ void cli_help_command(FILE *file, const struct cli_command *command);
 void cli_man(FILE *file);
 void cli_completion_bash(FILE *file);
 
+/* A line of help: words on the left, an explanation that is wrapped on the right. */
+void cli_line(FILE *file, const char *left, const char *right);
+/* What a value of a device's option may be: "0 to 0.5", "a|b|c", "yes or no". */
+void cli_option_range(char *text, size_t n, const struct opu_option *option);
+/* Calls add(user, group, "key=default", "help (unit, range; source: ...)") group by group; heading
+ * NULL: the options have no groups. */
+void cli_device_options(const struct opu_backend_info *info,
+                        void (*add)(void *user, const char *group, const char *left,
+                                    const char *right),
+                        void *user);
+
 /* talk.c */
 
 /* Where a thing was looked for that was not found: it decides the exit code. */

@@ -22,6 +22,7 @@ static const struct {
     {OPU_CAP_REGION, "region", "can read a region of the camera as a picture"},
     {OPU_CAP_FIELD, "field", "can tell the noise-free field"},
     {OPU_CAP_DRIFT, "drift", "its matrix moves with time"},
+    {OPU_CAP_CARRIER, "carrier", "the reference arm can be tilted (off-axis)"},
 };
 
 /* Facts that are single numbers: one table for the text and the document. 0 is "unknown". */
@@ -45,8 +46,11 @@ static const struct {
      offsetof(struct opu_caps, signal_per_us), true},
     {"reference_per_us", "", "reference a us (of full scale)",
      offsetof(struct opu_caps, reference_per_us), true},
+    {"black_level", "", "black level (of full scale)", offsetof(struct opu_caps, black_level),
+     true},
 };
 
+#define HEADING_SIZE 64
 #define N_CAPABILITIES (sizeof capabilities / sizeof capabilities[0])
 #define N_FACTS (sizeof facts / sizeof facts[0])
 
@@ -75,37 +79,23 @@ static const struct opu_backend_info *backend_of(const char *uri)
     return NULL;
 }
 
-static void range_text(char *text, size_t n, const struct opu_option *option)
+static void print_option(void *user, const char *group, const char *left, const char *right)
 {
-    static const char *const kinds[] = {[OPU_OPTION_BOOL] = "yes or no",
-                                        [OPU_OPTION_UINT] = "whole number",
-                                        [OPU_OPTION_DOUBLE] = "number",
-                                        [OPU_OPTION_CHOICE] = "",
-                                        [OPU_OPTION_TEXT] = "text"};
-    if (option->type == OPU_OPTION_CHOICE) {
-        snprintf(text, n, "%s", option->choices);
-    } else if (option->min < option->max) {
-        snprintf(text, n, "%g to %g", option->min, option->max);
-    } else {
-        snprintf(text, n, "%s", kinds[option->type]);
+    char *const heading = user;
+    if (group != NULL && strcmp(heading, group) != 0) {
+        printf("\n %s\n", group);
+        snprintf(heading, HEADING_SIZE, "%s", group);
     }
+    cli_line(stdout, left, right);
 }
 
 static void print_options(const struct opu_backend_info *info)
 {
-    if (info == NULL || info->n_options == 0) {
-        return;
-    }
-    printf("\nOptions of %s: (key=default, range, meaning)\n", info->scheme);
-    for (size_t i = 0; i < info->n_options; i++) {
-        const struct opu_option *const option = &info->options[i];
-        char value[320], range[256];
-        snprintf(value, sizeof value, "%s=%s", option->key,
-                 option->fallback != NULL ? option->fallback : "");
-        range_text(range, sizeof range, option);
-        printf("  %-24s %-18s %s%s%s%s\n", value, range, option->help,
-               option->unit != NULL ? " (" : "", option->unit != NULL ? option->unit : "",
-               option->unit != NULL ? ")" : "");
+    char heading[HEADING_SIZE] = "";
+    if (info != NULL && info->n_options > 0) {
+        printf("\nOptions of %s: key=default, meaning (unit, range; source of the default)\n",
+               info->scheme);
+        cli_device_options(info, print_option, heading);
     }
 }
 
@@ -115,10 +105,11 @@ static json_t *options_json(const struct opu_backend_info *info)
     for (size_t i = 0; info != NULL && i < info->n_options; i++) {
         const struct opu_option *const option = &info->options[i];
         char range[256];
-        range_text(range, sizeof range, option);
-        json_array_append_new(list, json_pack("{s:s, s:s?, s:s, s:s?, s:s}", "key", option->key,
-                                              "default", option->fallback, "range", range, "unit",
-                                              option->unit, "help", option->help));
+        cli_option_range(range, sizeof range, option);
+        json_array_append_new(list, json_pack("{s:s, s:s?, s:s, s:s?, s:s, s:s?, s:s?}", "key",
+                                              option->key, "default", option->fallback, "range",
+                                              range, "unit", option->unit, "help", option->help,
+                                              "group", option->group, "source", option->source));
     }
     return list;
 }
@@ -191,9 +182,10 @@ static void tell_plan(const struct opu_device *device, const struct opu_projecti
     bool const calibrated = frames > 0 && opu_projection_calibration(projection, &found) == OPU_OK;
     if (json != NULL) {
         json_t *const plan =
-            json_pack("{s:s, s:s, s:I, s:o}", "describe", opu_projection_describe(projection),
-                      "identity", opu_projection_identity(projection), "frames_per_row",
-                      (json_int_t)frames, "optical_seconds_per_1000_rows", cli_json_real(seconds));
+            json_pack("{s:s, s:s, s:s, s:I, s:o}", "describe", opu_projection_describe(projection),
+                      "work", opu_device_describe(device), "identity",
+                      opu_projection_identity(projection), "frames_per_row", (json_int_t)frames,
+                      "optical_seconds_per_1000_rows", cli_json_real(seconds));
         if (calibrated) {
             json_object_set_new(
                 plan, "calibration",
@@ -211,6 +203,9 @@ static void tell_plan(const struct opu_device *device, const struct opu_projecti
     cli_format_seconds(time, sizeof time, seconds);
     printf("\nProjection:\n  %-26s %s\n  %-26s %s\n", "plan", opu_projection_describe(projection),
            "identity", opu_projection_identity(projection));
+    if (opu_device_describe(device)[0] != 0) {
+        printf("  %-26s %s\n", "how it works", opu_device_describe(device));
+    }
     if (frames > 0) {
         printf("  %-26s at most %zu; 1000 rows take %s on the hardware\n", "frames a row", frames,
                time);
@@ -299,8 +294,8 @@ const struct cli_command cmd_info = {
     .text = "Opens the device and prints its abilities, limits, identity and the options its URI "
             "takes. "
             "With --n-in and --n-out a projection is planned and calibrated as well: how it "
-            "encodes and "
-            "reads out, the frames that a row costs, and the time on the hardware.",
+            "encodes and reads out, how the device does its work and what that costs, the frames "
+            "that a row costs, and the time on the hardware.",
     .options = table,
     .n_options = sizeof table / sizeof table[0],
     .options_size = sizeof(struct info_options),

@@ -55,7 +55,7 @@ static void wrap(FILE *file, int indent, const char *text)
     fputc('\n', file);
 }
 
-static void line(FILE *file, const char *left, const char *right)
+void cli_line(FILE *file, const char *left, const char *right)
 {
     enum { COLUMN = 26 };
     fprintf(file, "  %-*s", COLUMN - 2, left);
@@ -86,7 +86,61 @@ static void print_options(FILE *file, const struct cli_option *table, size_t n)
         if (!table[i].hidden) {
             term(left, sizeof left, &table[i]);
             option_text(right, sizeof right, &table[i]);
-            line(file, left, right);
+            cli_line(file, left, right);
+        }
+    }
+}
+
+void cli_option_range(char *text, size_t n, const struct opu_option *option)
+{
+    static const char *const kinds[] = {[OPU_OPTION_BOOL] = "yes or no",
+                                        [OPU_OPTION_UINT] = "whole number",
+                                        [OPU_OPTION_DOUBLE] = "number",
+                                        [OPU_OPTION_CHOICE] = "",
+                                        [OPU_OPTION_TEXT] = "text"};
+    if (option->type == OPU_OPTION_CHOICE) {
+        snprintf(text, n, "%s", option->choices);
+    } else if (option->min < option->max) {
+        snprintf(text, n, "%.9g to %.9g", option->min, option->max);
+    } else {
+        snprintf(text, n, "%s", kinds[option->type]);
+    }
+}
+
+static void add_device_option(const struct opu_option *option,
+                              void (*add)(void *user, const char *group, const char *left,
+                                          const char *right),
+                              void *user)
+{
+    char left[320], right[1024], range[256];
+    cli_option_range(range, sizeof range, option);
+    snprintf(left, sizeof left, "%s=%s", option->key,
+             option->fallback != NULL ? option->fallback : "");
+    snprintf(right, sizeof right, "%s (%s%s%s%s%s)", option->help,
+             option->unit != NULL ? option->unit : "", option->unit != NULL ? ", " : "", range,
+             option->source != NULL ? "; source: " : "",
+             option->source != NULL ? option->source : "");
+    add(user, option->group, left, right);
+}
+
+/* Groups in the order in which the table names them first. */
+void cli_device_options(const struct opu_backend_info *info,
+                        void (*add)(void *user, const char *group, const char *left,
+                                    const char *right),
+                        void *user)
+{
+    for (size_t i = 0; i < info->n_options; i++) {
+        const char *const group = info->options[i].group;
+        bool told = false;
+        for (size_t k = 0; k < i && group != NULL; k++) {
+            const char *const before = info->options[k].group;
+            told = told || (before != NULL && strcmp(before, group) == 0);
+        }
+        for (size_t k = i; k < info->n_options && !told; k++) {
+            const char *const other = info->options[k].group;
+            if (k == i || (group != NULL && other != NULL && strcmp(other, group) == 0)) {
+                add_device_option(&info->options[k], add, user);
+            }
         }
     }
 }
@@ -97,17 +151,17 @@ void cli_help(FILE *file)
           "Usage: opu COMMAND [arguments] [options]\n\nCommands:\n",
           file);
     for (size_t i = 0; cli_commands[i] != NULL; i++) {
-        line(file, cli_commands[i]->name, cli_commands[i]->summary);
+        cli_line(file, cli_commands[i]->name, cli_commands[i]->summary);
     }
-    line(file, "help [COMMAND]", "this text, or all about one command");
+    cli_line(file, "help [COMMAND]", "this text, or all about one command");
     fputs("\nOptions everywhere:\n", file);
     print_options(file, cli_global_options, cli_n_global_options);
-    line(file, "-v, -vv", "log to stderr; also OPU_LOG=info, OPU_LOG=sim:debug");
+    cli_line(file, "-v, -vv", "log to stderr; also OPU_LOG=info, OPU_LOG=sim:debug");
     fputs("\nA device is named by a URI; nothing else changes with it:\n", file);
     for (size_t i = 0; opu_backend_info(i) != NULL; i++) {
         char scheme[64];
         snprintf(scheme, sizeof scheme, "%s:", opu_backend_info(i)->scheme);
-        line(file, scheme, opu_backend_info(i)->summary);
+        cli_line(file, scheme, opu_backend_info(i)->summary);
     }
     fputs("\nExamples:\n"
           "  opu train fashion-mlp                  train through a simulated optical device\n"
@@ -132,7 +186,7 @@ static void help_line(void *user, const char *heading, const char *left, const c
         fprintf(section->file, "\n%s:\n", heading);
         snprintf(section->heading, sizeof section->heading, "%s", heading);
     }
-    line(section->file, left, right);
+    cli_line(section->file, left, right);
 }
 
 void cli_help_command(FILE *file, const struct cli_command *command)
@@ -154,7 +208,7 @@ void cli_help_command(FILE *file, const struct cli_command *command)
     }
     fputs("\nOptions everywhere:\n", file);
     print_options(file, cli_global_options, cli_n_global_options);
-    line(file, "-v, -vv", "log to stderr");
+    cli_line(file, "-v, -vv", "log to stderr");
     fputs("\nExamples:\n", file);
     for (size_t i = 0; i < command->n_examples; i++) {
         fprintf(file, "  %s\n      %s\n", command->examples[i].line, command->examples[i].meaning);
@@ -241,26 +295,30 @@ static void man_command(FILE *file, const struct cli_command *command)
     }
 }
 
+static void man_device_line(void *user, const char *group, const char *left, const char *right)
+{
+    struct help_section *const section = user;
+    if (group != NULL && strcmp(section->heading, group) != 0) {
+        fputs(".PP\n.I ", section->file);
+        roff(section->file, group);
+        fputs("\n", section->file);
+        snprintf(section->heading, sizeof section->heading, "%s", group);
+    }
+    roff_term(section->file, left, right);
+}
+
 static void man_devices(FILE *file)
 {
     fputs(".SH DEVICES\nA device is named by a URI: a scheme, a colon, and options such as\n"
-          ".BR sim:seed=7,bits=10 .\n",
+          ".BR sim:seed=7,bits=10 .\nEach option stands here with its default, what it means, its "
+          "unit, its range, and where the\ndefault comes from.\n",
           file);
     for (size_t i = 0; opu_backend_info(i) != NULL; i++) {
-        const struct opu_backend_info *const info = opu_backend_info(i);
-        fprintf(file, ".SS %s:\n", info->scheme);
-        roff(file, info->summary);
+        struct help_section section = {.file = file};
+        fprintf(file, ".SS %s:\n", opu_backend_info(i)->scheme);
+        roff(file, opu_backend_info(i)->summary);
         fputs("\n", file);
-        for (size_t k = 0; k < info->n_options; k++) {
-            const struct opu_option *const option = &info->options[k];
-            char left[128], right[512];
-            snprintf(left, sizeof left, "%s=%s", option->key,
-                     option->fallback != NULL ? option->fallback : "");
-            snprintf(right, sizeof right, "%s%s%s%s", option->help,
-                     option->unit != NULL ? " (" : "", option->unit != NULL ? option->unit : "",
-                     option->unit != NULL ? ")" : "");
-            roff_term(file, left, right);
-        }
+        cli_device_options(opu_backend_info(i), man_device_line, &section);
     }
 }
 
