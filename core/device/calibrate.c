@@ -139,7 +139,7 @@ int opu_tables_install(struct opu_projection *p)
 {
     const struct opu_tables *const tables = &p->tables;
     size_t const per_class = p->readout->n_references;
-    struct opu_reference references[4 * OPU_CLASSES_MAX];
+    struct opu_reference references[OPU_STEPS_MAX * OPU_CLASSES_MAX];
     for (size_t c = 0; c < tables->n_classes; c++) {
         for (size_t k = 0; k < per_class; k++) {
             references[c * per_class + k] = (struct opu_reference){
@@ -210,7 +210,7 @@ static int test_classes(struct opu_projection *p, bool *again)
     return OPU_OK;
 }
 
-int opu_calibrate(struct opu_projection *p)
+static int calibrate(struct opu_projection *p)
 {
     struct opu_tables *const tables = &p->tables;
     /* Ramps saturate on purpose: they would blur what the statistics say of the device's use. */
@@ -239,4 +239,41 @@ int opu_calibrate(struct opu_projection *p)
                     tables->exposure_us[tables->n_classes - 1], tables->exposure_us[0],
                     tables->signal_rate, tables->saturated_share);
     return OPU_OK;
+}
+
+/* Depth that calibration reads in: straight lines want more than a few steps of the converter. */
+static uint32_t calibration_bits(const struct opu_projection *p)
+{
+    bool const better = p->bits < 8 && (p->device->caps.adc_bits >> 8 & 1) != 0;
+    return better ? 8 : p->bits;
+}
+
+/* Tables measured in counts of `from` bits become those of p->bits. */
+static void convert_depth(struct opu_projection *p, uint32_t from)
+{
+    double const ratio = (double)((1u << p->bits) - 1) / (double)((1u << from) - 1);
+    p->tables.signal_rate *= ratio;
+    p->tables.leak_rate *= ratio;
+    p->tables.reference_rate *= ratio;
+    for (size_t i = 0; i < p->layout.n_table; i++) {
+        p->gain[i] = (float)((double)p->gain[i] / ratio);
+    }
+    for (size_t i = 0; p->readout->offset_is_rate && i < 2 * p->layout.n_table; i++) {
+        p->offset[i] = (float)((double)p->offset[i] * ratio);
+    }
+}
+
+int opu_calibrate(struct opu_projection *p)
+{
+    uint32_t const bits = p->bits;
+    p->bits = calibration_bits(p);
+    int const status = calibrate(p);
+    uint32_t const from = p->bits;
+    p->bits = bits;
+    OPU_TRY(status);
+    if (from != bits) {
+        convert_depth(p, from);
+        OPU_TRY(opu_tables_install(p));
+    }
+    return opu_pilot_calibrate(p);
 }

@@ -18,13 +18,17 @@ static size_t capacity(const struct opu_projection *p, size_t frame_bytes)
 {
     size_t const per_pattern = p->readout->frames;
     size_t wanted;
-    if (!opu_size_mul(&wanted, p->max_rows * p->patterns.per_row, per_pattern)) {
+    size_t const patterns = p->max_rows * p->patterns.per_row;
+    size_t const pilots = p->pilot.every > 0 ? patterns / p->pilot.every + 2 : 0;
+    if (!opu_size_mul(&wanted, patterns + pilots, per_pattern)) {
         wanted = SIZE_MAX;
     }
     wanted = wanted > CALIBRATION_FRAMES ? wanted : CALIBRATION_FRAMES;
     size_t const fits = BUFFER_LIMIT / frame_bytes;
     wanted = wanted < fits ? wanted : fits;
-    wanted = wanted > per_pattern ? wanted : per_pattern;
+    /* A pattern, also between two pilots, and a calibration's frames at two phases always fit. */
+    size_t const least = p->pilot.every > 0 || per_pattern == 1 ? 3 * per_pattern : per_pattern;
+    wanted = wanted > least ? wanted : least;
     size_t const most = p->device->caps.max_frames;
     wanted = wanted < most ? wanted : most;
     return wanted / per_pattern * per_pattern;
@@ -34,7 +38,7 @@ int opu_chunk_create(struct opu_projection *p)
 {
     struct opu_chunk *const chunk = &p->chunk;
     chunk->frame_bytes = (p->layout.n_inputs + 7) / 8;
-    chunk->count_bytes = p->layout.n_pixels * (p->bits == 8 ? 1 : 2);
+    chunk->count_bytes = p->layout.n_pixels * (p->bits <= 8 ? 1 : 2);
     chunk->capacity = capacity(p, chunk->count_bytes > chunk->frame_bytes ? chunk->count_bytes
                                                                           : chunk->frame_bytes);
     if (chunk->capacity == 0) {
@@ -49,7 +53,7 @@ int opu_chunk_create(struct opu_projection *p)
                         p->layout.n_pixels);
     }
     size_t const n = chunk->capacity;
-    bool const two = n < p->max_rows * p->patterns.per_row * p->readout->frames;
+    bool const two = opu_pilot_batch(p) < p->max_rows * p->patterns.per_row;
     chunk->bits = opu_calloc(p->context, n, chunk->frame_bytes);
     chunk->reference = opu_calloc(p->context, n, sizeof *chunk->reference);
     chunk->exposure = opu_calloc(p->context, n, sizeof *chunk->exposure);

@@ -47,6 +47,12 @@ const struct opu_option opu_projection_keys[] = {
      .min = 1e-12,
      .max = 0.1,
      .help = "largest share of saturated pixels that calibration allows"},
+    {.key = "pilot",
+     .type = OPU_OPTION_UINT,
+     .offset = KEY(pilot),
+     .fallback = "0",
+     .max = 1048576,
+     .help = "patterns between two pilots that tell the reference's phase; 0: no pilots"},
 };
 const size_t opu_n_projection_keys = sizeof opu_projection_keys / sizeof opu_projection_keys[0];
 
@@ -104,9 +110,8 @@ static int check_defaults(const struct opu_projection_defaults *defaults, const 
     }
     const char *const readout = defaults->readout;
     if (readout[0] != 0 && strcmp(readout, "float") != 0 && opu_readout_find(readout) == NULL) {
-        return opu_fail(OPU_E_INVALID,
-                        "%.40s: readout: saw \"%.40s\", wanted intensity, anchor or phase4", scheme,
-                        readout);
+        return opu_fail(OPU_E_INVALID, "%.40s: readout: saw \"%.40s\", wanted " OPU_READOUT_NAMES,
+                        scheme, readout);
     }
     return OPU_OK;
 }

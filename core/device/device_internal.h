@@ -16,6 +16,7 @@ struct opu_projection_defaults {
     int rescale; /* index into the option's choices: 0 not said, odd no, even yes */
     double variance;
     double saturation;
+    uint64_t pilot; /* patterns between two pilots; 0: none */
 };
 
 extern const struct opu_option opu_projection_keys[];

@@ -8,7 +8,8 @@
  * that the named read-out makes of another device's field H (E|H_ij|^2 = 1), in the read-out's own
  * scale:
  *
- *   phase4     rows 2k, 2k + 1 = sqrt2 Re, sqrt2 Im of H_k
+ *   phase3, 4  rows 2k, 2k + 1 = sqrt2 Re, sqrt2 Im of H_k
+ *   offaxis    the same of the k-th Fourier mode of a picture's field (core/device/sideband.h)
  *   anchor     row i = sqrt2 Re(conj(A_k) / |A_k| H_k), A = H a
  *              k: the i-th pixel with |A_k|^2 > 5 % of its mean
  *   intensity  |H_i x|^2 (not linear: kept as Re and Im, squared when it runs)
@@ -25,6 +26,7 @@
 #include "core/base/mem.h"
 #include "core/base/rng.h"
 #include "core/device/readout.h"
+#include "core/device/sideband.h"
 
 #define BLOCK 64 /* rows of fields, and of intensities, at a time */
 #define DIMENSION_MAX ((size_t)1 << 30)
@@ -132,8 +134,9 @@ static int configure_of(struct exact *exact, const struct opu_layout *layout)
     struct opu_frame_setup const setup = {
         .size = sizeof setup,
         .n_inputs = layout->n_inputs,
-        .output_kind = OPU_OUTPUT_PIXELS,
+        .output_kind = layout->region.width > 0 ? OPU_OUTPUT_REGION : OPU_OUTPUT_PIXELS,
         .n_pixels = layout->n_pixels,
+        .region = layout->region,
         .n_exposures = 1,
         .exposures_us = &caps->min_exposure_us,
     };
@@ -182,7 +185,7 @@ static void store_columns(struct exact *exact, const struct opu_readout *readout
                           const struct opu_layout *layout, const uint32_t *pick, const float *turn,
                           size_t j, size_t m, const float *fields)
 {
-    bool const both = readout == &opu_readout_phase4 || exact->intensity;
+    bool const both = readout->quadratures || exact->intensity;
     float const unit = exact->intensity ? 1.0f : 1.41421356f;
     for (size_t i = 0; i < exact->rows; i++) {
         size_t const k = pick[both ? i / 2 : i];
@@ -213,10 +216,60 @@ static int read_fields(struct exact *exact, const struct opu_readout *readout,
     return OPU_OK;
 }
 
+/* Column j from the field of a picture, as the read-out filters its fringes. */
+static void store_modes(struct exact *exact, const struct opu_sideband *sideband,
+                        const struct opu_region *region, size_t j, const float *field)
+{
+    double const turns = 2.0 * 3.14159265358979323846;
+    size_t const stride = opu_sideband_stride(sideband);
+    float *const picture = opu_sideband_picture(sideband, 0);
+#pragma omp parallel for schedule(static)
+    for (size_t y = 0; y < region->height; y++) {
+        for (size_t x = 0; x < region->width; x++) {
+            const float *const s = field + (y * region->width + x) * 2;
+            double const phase =
+                turns * (region->carrier_x * (double)x + region->carrier_y * (double)y);
+            picture[y * stride + x] =
+                (float)(2.0 * ((double)s[0] * cos(phase) + (double)s[1] * sin(phase)));
+        }
+    }
+    const float *const modes = opu_sideband_filter(sideband, 0);
+    for (size_t i = 0; i < exact->rows; i++) {
+        exact->matrix[i * exact->n_in + j] = 1.41421356f * modes[i];
+    }
+}
+
+static int fill_offaxis(struct exact *exact, const struct opu_layout *layout)
+{
+    struct opu_sideband *sideband = NULL;
+    float *const input = opu_calloc(exact->context, layout->n_inputs, sizeof *input);
+    float *const field = opu_calloc(exact->context, layout->n_pixels, 2 * sizeof *field);
+    int status = OPU_E_NO_MEMORY;
+    if (input != NULL && field != NULL) {
+        status = opu_sideband_create(&sideband, exact->context, &layout->region,
+                                     exact->n_out / 2 + exact->n_out % 2, 1);
+    }
+    for (size_t j = 0; j < exact->n_in && status == OPU_OK; j++) {
+        input[j] = 1.0f;
+        status = opu_device_field(exact->of, input, 1, field);
+        input[j] = 0.0f;
+        if (status == OPU_OK) {
+            store_modes(exact, sideband, &layout->region, j, field);
+        }
+    }
+    opu_sideband_destroy(sideband);
+    opu_context_free(exact->context, field);
+    opu_context_free(exact->context, input);
+    return status;
+}
+
 static int fill_of(struct exact *exact, const struct opu_readout *readout,
                    const struct opu_layout *layout)
 {
     OPU_TRY(configure_of(exact, layout));
+    if (layout->region.width > 0) {
+        return fill_offaxis(exact, layout);
+    }
     size_t const n = layout->n_pixels;
     float *const inputs = opu_calloc(exact->context, layout->n_inputs, BLOCK * sizeof *inputs);
     float *const fields = opu_calloc(exact->context, n, 2 * BLOCK * sizeof *fields);
@@ -245,7 +298,7 @@ static int exact_plan(void *handle, size_t n_in, size_t n_out, const char *name)
     struct opu_layout layout;
     if ((readout != NULL) != (exact->of != NULL)) {
         return opu_fail(OPU_E_UNSUPPORTED, "exact: saw read-out \"%.40s\", wanted %s", name,
-                        exact->of != NULL ? "intensity, anchor or phase4, as it has of="
+                        exact->of != NULL ? OPU_READOUT_NAMES ", as it has of="
                                           : "float, or of=URI");
     }
     if (readout != NULL && !readout->layout(&layout, n_in, n_out)) {

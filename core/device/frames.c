@@ -96,6 +96,18 @@ static int check_outputs(const struct opu_device *device, struct opu_frame_setup
                 name(device), region->width, region->height, region->stride, region->binning,
                 region->pixels_per_grain);
         }
+        double const carrier = fmax(fabs(region->carrier_x), fabs(region->carrier_y));
+        if (!(carrier <= 0.5)) {
+            return opu_fail(OPU_E_INVALID,
+                            "%s: region with a carrier of (%g, %g) cycles a pixel, wanted at most "
+                            "0.5 each",
+                            name(device), region->carrier_x, region->carrier_y);
+        }
+        if (carrier > 0.0 && (caps->flags & OPU_CAP_CARRIER) == 0) {
+            return opu_fail(OPU_E_UNSUPPORTED,
+                            "%s: can't tilt the reference arm, saw a carrier of (%g, %g)",
+                            name(device), region->carrier_x, region->carrier_y);
+        }
         size_t const area = (size_t)region->width * region->height;
         if (setup->n_pixels != 0 && setup->n_pixels != area) {
             return opu_fail(OPU_E_INVALID, "%s: n_pixels is %zu, wanted 0 or %u x %u = %zu",
@@ -230,10 +242,10 @@ static uint64_t count_saturated(const struct opu_frame_shape *shape,
                                 const struct opu_frame_batch *batch, size_t frame)
 {
     uint64_t n = 0;
-    if (shape->bits == 8) {
+    if (shape->bits <= 8) {
         const uint8_t *const counts = (const uint8_t *)batch->counts + frame * shape->n_pixels;
         for (size_t i = 0; i < shape->n_pixels; i++) {
-            n += counts[i] == 255;
+            n += counts[i] == (1u << shape->bits) - 1;
         }
     } else {
         const uint16_t *const counts = (const uint16_t *)batch->counts + frame * shape->n_pixels;
@@ -249,7 +261,7 @@ static void reckon(struct opu_device *device, const struct opu_frame_batch *batc
 {
     const struct opu_frame_shape *const shape = &device->shape;
     struct opu_device_stats *const stats = &device->stats;
-    size_t const count_bytes = shape->bits == 8 ? 1 : 2;
+    size_t const count_bytes = shape->bits <= 8 ? 1 : 2;
     stats->frames += batch->n_frames;
     stats->bytes_up += batch->n_frames * ((shape->n_inputs + 7) / 8);
     for (size_t i = 0; i < batch->n_frames; i++) {

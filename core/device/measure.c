@@ -23,9 +23,14 @@ struct sums {
     double y[OPU_FIT_CHANNELS], ty[OPU_FIT_CHANNELS], yy[OPU_FIT_CHANNELS];
 };
 
+double opu_black(const struct opu_projection *p)
+{
+    return p->device->caps.black_level * (double)((1u << p->bits) - 1);
+}
+
 double opu_full_scale(const struct opu_projection *p)
 {
-    return (double)((1u << p->bits) - 1) - 0.5;
+    return (double)((1u << p->bits) - 1) - 0.5 - opu_black(p);
 }
 
 int opu_frames_configure(struct opu_projection *p, const double *exposures_us, size_t n_exposures,
@@ -34,8 +39,9 @@ int opu_frames_configure(struct opu_projection *p, const double *exposures_us, s
     struct opu_frame_setup const setup = {
         .size = sizeof setup,
         .n_inputs = p->layout.n_inputs,
-        .output_kind = OPU_OUTPUT_PIXELS,
+        .output_kind = p->layout.region.width > 0 ? OPU_OUTPUT_REGION : OPU_OUTPUT_PIXELS,
         .n_pixels = p->layout.n_pixels,
+        .region = p->layout.region,
         .bits = p->bits,
         .n_exposures = n_exposures,
         .exposures_us = exposures_us,
@@ -47,13 +53,14 @@ int opu_frames_configure(struct opu_projection *p, const double *exposures_us, s
     return OPU_OK;
 }
 
-/* The counts of frame f in the chunk, as double. */
+/* The counts of frame f in the chunk above black, as double. */
 static double count(const struct opu_projection *p, size_t f, size_t pixel)
 {
     size_t const i = f * p->layout.n_pixels + pixel;
     const void *const counts = p->chunk.counts[0];
-    return p->bits == 8 ? (double)((const uint8_t *)counts)[i]
-                        : (double)((const uint16_t *)counts)[i];
+    return (p->bits <= 8 ? (double)((const uint8_t *)counts)[i]
+                         : (double)((const uint16_t *)counts)[i]) -
+           opu_black(p);
 }
 
 /* Takes one exposure's frames, the first of which is f, into every pixel's sums. */
@@ -61,21 +68,22 @@ static void accumulate(const struct opu_projection *p, size_t f, size_t frames, 
                        struct sums *all)
 {
     double const cutoff = CUTOFF * opu_full_scale(p);
+    double step[OPU_STEPS_MAX][2];
+    for (size_t j = 0; j < frames; j++) {
+        opu_phase_step(frames, j, step[j]);
+    }
     for (size_t k = 0; k < p->layout.n_pixels; k++) {
-        double i[4] = {0.0};
+        double y[OPU_FIT_CHANNELS] = {0.0};
         double top = 0.0;
         for (size_t j = 0; j < frames; j++) {
-            i[j] = count(p, f + j, k);
-            top = i[j] > top ? i[j] : top;
+            double const i = count(p, f + j, k);
+            top = i > top ? i : top;
+            y[0] += i / (double)frames;
+            y[1] += frames > 1 ? i * step[j][0] / (double)frames : 0.0;
+            y[2] += frames > 1 ? i * step[j][1] / (double)frames : 0.0;
         }
         if (top > cutoff) {
             continue;
-        }
-        double y[OPU_FIT_CHANNELS] = {i[0], 0.0, 0.0};
-        if (frames == 4) {
-            y[0] = 0.25 * (i[0] + i[1] + i[2] + i[3]);
-            y[1] = 0.25 * (i[0] - i[2]);
-            y[2] = 0.25 * (i[1] - i[3]);
         }
         struct sums *const sums = &all[k];
         sums->n += 1.0;
@@ -117,8 +125,12 @@ static double ramp_exposure(const struct opu_ramp *ramp, size_t i)
 static int ramp_part(struct opu_projection *p, const struct opu_ramp *ramp, const double *exposures,
                      size_t n, struct sums *sums)
 {
-    size_t const frames = ramp->n_references > 0 ? 4 : 1;
+    size_t const frames = ramp->n_references > 0 ? ramp->n_references : 1;
     size_t const batch = p->chunk.capacity / frames;
+    if (batch == 0) {
+        return opu_fail(OPU_E_UNSUPPORTED, "%s: takes %zu frames at a time, calibration wants %zu",
+                        p->device->backend->scheme, p->chunk.capacity, frames);
+    }
     for (size_t first = 0; first < n; first += batch) {
         size_t const end = n - first < batch ? n : first + batch;
         for (size_t i = first; i < end; i++) {

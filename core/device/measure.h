@@ -3,9 +3,7 @@
 #ifndef OPU_CORE_MEASURE_H
 #define OPU_CORE_MEASURE_H
 
-#include <opu/device.h>
-
-struct opu_projection;
+#include "core/device/readout.h"
 
 #define OPU_FIT_CHANNELS 3
 
@@ -18,13 +16,14 @@ struct opu_line {
 
 /*
  * A ramp of exposures over one pattern.
- * Without references: one frame per exposure, channel 0 is its counts. With four references (phase
- * steps): four frames, the channels are their mean, (I0 - I2) / 4 and (I1 - I3) / 4.
+ * Without references: one frame per exposure, channel 0 is its counts. With N of them, phases 2 pi
+ * k / N: N frames, the channels are their mean and the two parts of sum of I_k exp(2 pi i k / N) /
+ * N.
  */
 struct opu_ramp {
     const uint8_t *bits; /* of one frame */
-    size_t n_references; /* 0: the arm is blocked; 4 */
-    struct opu_reference references[4];
+    size_t n_references; /* 0: the arm is blocked; 2 to OPU_STEPS_MAX */
+    struct opu_reference references[OPU_STEPS_MAX];
     double low_us, high_us; /* geometric steps between them */
     size_t points;
     double shift; /* 0 to 1: part of a step that the grid is moved by, so that repeats see other
@@ -54,7 +53,10 @@ OPU_NODISCARD int opu_measure_rate(struct opu_projection *p, const struct opu_ra
  */
 OPU_NODISCARD int opu_measure_signal(struct opu_projection *p);
 
-/* Highest count that is not yet full scale, give or take rounding: 2^bits - 1.5. */
+/* Counts of a dark pixel. */
+double opu_black(const struct opu_projection *p);
+
+/* Highest light, in counts above black, that is not yet full scale: 2^bits - 1.5 - black. */
 double opu_full_scale(const struct opu_projection *p);
 
 /*
@@ -63,6 +65,16 @@ double opu_full_scale(const struct opu_projection *p);
  * + alpha| > beta).
  */
 double opu_speckle_tail(double alpha, double beta);
+
+/*
+ * A ramp over the reference in n_steps even phase steps with all mirrors off, lines[n_pixels];
+ * *amplitude is the arm's while it was taken.
+ */
+OPU_NODISCARD int opu_measure_reference(struct opu_projection *p, size_t n_steps,
+                                        struct opu_line *lines, double *amplitude);
+
+/* OPU_E_DEVICE for a pixel that such a ramp found nothing of. */
+int opu_fail_reference(const struct opu_projection *p, size_t pixel, bool found);
 
 /*
  * Amplitude eps of mirrors that are off: all off they send eps H 1, all on H 1, so that eps^2 is

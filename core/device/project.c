@@ -119,17 +119,35 @@ static int encode(struct opu_projection *p, const float *in, size_t in_stride, s
 static int send_next(struct opu_projection *p, size_t side)
 {
     const struct opu_patterns *const patterns = &p->patterns;
-    size_t const frames = p->readout->frames;
-    size_t const batch = p->chunk.capacity / frames;
+    size_t const every = p->pilot.every;
+    size_t const batch = opu_pilot_batch(p);
     p->first = p->next;
     p->last = patterns->n - p->first < batch ? patterns->n : p->first + batch;
+    if (p->last == p->first) {
+        return OPU_OK;
+    }
     for (size_t i = p->first; i < p->last; i++) {
         size_t const slot = patterns->slot[i];
+        if (every > 0 && (i - p->first) % every == 0) {
+            opu_pilot_add(p);
+        }
         opu_chunk_add_pattern(p, patterns->bits + slot * patterns->bytes,
                               opu_class_of(&p->tables, patterns->n_on[slot]));
     }
+    if (every > 0) {
+        opu_pilot_add(p);
+    }
     p->next = p->last;
-    return p->last > p->first ? opu_chunk_submit(p, p->number + p->first * frames, side) : OPU_OK;
+    uint64_t const number = p->number;
+    p->number += p->chunk.n;
+    return opu_chunk_submit(p, number, side);
+}
+
+/* Frames that a call of n patterns takes. */
+static size_t call_frames(const struct opu_projection *p, size_t n)
+{
+    size_t const batch = opu_pilot_batch(p);
+    return n / batch * opu_pilot_frames(p, batch) + opu_pilot_frames(p, n % batch);
 }
 
 int opu_project_submit(struct opu_projection *p, const float *in, size_t in_stride, size_t rows)
@@ -139,10 +157,11 @@ int opu_project_submit(struct opu_projection *p, const float *in, size_t in_stri
         OPU_TRY(stage(p, in, in_stride, rows));
     } else {
         OPU_TRY(encode(p, in, in_stride, rows));
-        p->number = p->device->clock;
+        uint64_t const start = p->device->clock;
+        p->number = start;
         p->next = 0;
         OPU_TRY(send_next(p, 0));
-        p->device->clock = p->number + p->patterns.n * p->readout->frames;
+        p->device->clock = start + call_frames(p, p->patterns.n);
     }
     p->rows = rows;
     p->under_way = true;
@@ -163,18 +182,28 @@ static void decode_row(const struct opu_projection *p, size_t r, size_t first, s
     }
     for (size_t i = start > first ? start : first; i < end && i < last; i++) {
         size_t const slot = patterns->slot[i];
-        p->readout->decode(p, opu_class_of(&p->tables, patterns->n_on[slot]),
-                           patterns->weight[slot], row_weight, i == start,
-                           counts + (i - first) * p->readout->frames * p->chunk.count_bytes, out);
+        size_t const frame = opu_pilot_place(&p->pilot, i - first) * p->readout->frames;
+        struct opu_answer answer = {
+            .class_index = opu_class_of(&p->tables, patterns->n_on[slot]),
+            .weight = patterns->weight[slot],
+            .row_weight = row_weight,
+            .first = i == start,
+            .counts = counts + frame * p->chunk.count_bytes,
+            .n_out = p->n_out,
+        };
+        opu_pilot_turn(&p->pilot, i - first, last - first, answer.turn);
+        p->readout->decode(p, &answer, out);
     }
 }
 
-static void decode(const struct opu_projection *p, size_t first, size_t last, const uint8_t *counts,
+static void decode(struct opu_projection *p, size_t first, size_t last, const uint8_t *counts,
                    float *out, size_t out_stride)
 {
+    opu_pilot_read(p, last - first, counts);
     size_t const row_first = p->patterns.slot[first] / p->patterns.per_row;
     size_t const row_last = p->patterns.slot[last - 1] / p->patterns.per_row;
-#pragma omp parallel for schedule(static) if ((last - first) * p->n_out > PARALLEL_WORK)
+    size_t const work = (last - first) * (p->n_out + p->layout.n_pixels);
+#pragma omp parallel for schedule(static) num_threads((int)p->n_threads) if (work > PARALLEL_WORK)
     for (size_t r = row_first; r <= row_last; r++) {
         decode_row(p, r, first, last, counts, out + r * out_stride);
     }

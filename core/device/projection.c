@@ -10,12 +10,34 @@
 #include "core/base/fail.h"
 #include "core/base/mem.h"
 #include "core/device/projection_internal.h"
+#include "core/device/sideband.h"
 
 #define DEFAULT_ROWS 1024
 
 static const char *first_text(const char *a, const char *b, const char *c)
 {
     return a != NULL && *a != '\0' ? a : (*b != '\0' ? b : c);
+}
+
+/* What the read-out wants and the device has not. */
+static int check_needs(const struct opu_projection *p)
+{
+    static const struct {
+        uint32_t flag;
+        const char *what;
+    } parts[] = {
+        {OPU_CAP_REFERENCE, "reference arm"},
+        {OPU_CAP_REGION, "region of the camera"},
+        {OPU_CAP_CARRIER, "tilted reference arm"},
+    };
+    uint32_t const missing = p->readout->needs & ~p->device->caps.flags;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if ((missing & parts[i].flag) != 0) {
+            return opu_fail(OPU_E_UNSUPPORTED, "%s: has no %s, which read-out %s needs",
+                            p->device->backend->scheme, parts[i].what, p->readout->name);
+        }
+    }
+    return OPU_OK;
 }
 
 static int resolve_readout(struct opu_projection *p, const struct opu_projection_options *options)
@@ -26,14 +48,28 @@ static int resolve_readout(struct opu_projection *p, const struct opu_projection
     const char *const name = first_text(options->readout, device->defaults.readout, fallback);
     p->readout = opu_readout_find(name);
     if (p->readout == NULL && (!p->floats || strcmp(name, "float") != 0)) {
-        return opu_fail(OPU_E_INVALID,
-                        "readout: saw \"%.40s\", wanted intensity, anchor or phase4%s", name,
-                        p->floats ? ", or float" : "");
+        return opu_fail(OPU_E_INVALID, "readout: saw \"%.40s\", wanted " OPU_READOUT_NAMES "%s",
+                        name, p->floats ? ", or float" : "");
     }
     p->readout_name = p->readout != NULL ? p->readout->name : "float";
-    if (!p->floats && (p->readout->needs & ~device->caps.flags) != 0) {
-        return opu_fail(OPU_E_UNSUPPORTED, "%s: has no reference arm, which read-out %s needs",
-                        device->backend->scheme, name);
+    return p->floats ? OPU_OK : check_needs(p);
+}
+
+static int resolve_pilot(struct opu_projection *p, const struct opu_projection_options *options)
+{
+    uint64_t const said = p->device->defaults.pilot;
+    p->pilot.every = (size_t)said;
+    if (options->pilot_every != 0) {
+        p->pilot.every = options->pilot_every > 0 ? (size_t)options->pilot_every : 0;
+    }
+    if (p->floats) {
+        p->pilot.every = 0; /* no light, no phase */
+    }
+    if (p->pilot.every > 0 && (p->readout->needs & OPU_CAP_REFERENCE) == 0) {
+        return opu_fail(OPU_E_UNSUPPORTED,
+                        "pilot: saw one every %zu patterns with read-out %s, which has no "
+                        "reference whose phase could wander: wanted 0",
+                        p->pilot.every, p->readout->name);
     }
     return OPU_OK;
 }
@@ -117,6 +153,7 @@ static int resolve(struct opu_projection *p, const struct opu_projection_options
     OPU_TRY(resolve_readout(p, &options));
     OPU_TRY(resolve_encoder(p, &options));
     OPU_TRY(resolve_numbers(p, &options));
+    OPU_TRY(resolve_pilot(p, &options));
     p->layout = (struct opu_layout){.n_inputs = p->n_in, .n_pixels = p->n_out};
     if (p->readout != NULL && !p->readout->layout(&p->layout, p->n_in, p->n_out)) {
         return opu_fail(OPU_E_INVALID, "projection: %zu inputs and %zu outputs are too many",
@@ -171,6 +208,7 @@ static int create_frames(struct opu_projection *p)
             p->layout.n_pixels, p->device->caps.max_inputs, p->device->caps.max_pixels);
     }
     p->kernels = opu_readout_kernels(opu_isa_best());
+    p->n_threads = opu_sideband_threads();
     p->gain = opu_calloc(p->context, p->layout.n_table, sizeof *p->gain);
     p->offset = opu_calloc(p->context, 2 * p->layout.n_table, sizeof *p->offset);
     p->pick = opu_calloc(p->context, p->n_out, sizeof *p->pick);
@@ -201,14 +239,22 @@ void opu_projection_redescribe(struct opu_projection *p)
                        p->readout != NULL ? ", operator of " : "",
                        p->readout != NULL ? p->readout->name : "", norm);
     } else {
-        (void)snprintf(p->describe, sizeof p->describe, "%s, %s, %u bits, exposures %.3g-%.3g us%s",
-                       encode, p->readout->name, p->bits,
-                       p->tables.exposure_us[p->tables.n_classes - 1], p->tables.exposure_us[0],
-                       norm);
+        char pilot[48] = "";
+        if (p->pilot.every > 0) {
+            (void)snprintf(pilot, sizeof pilot, ", a pilot every %zu patterns", p->pilot.every);
+        }
+        (void)snprintf(p->describe, sizeof p->describe,
+                       "%s, %s, %u bits, exposures %.3g-%.3g us%s%s", encode, p->readout->name,
+                       p->bits, p->tables.exposure_us[p->tables.n_classes - 1],
+                       p->tables.exposure_us[0], norm, pilot);
     }
-    /* Neither n_out nor bits nor exposures move an entry of B. */
-    (void)snprintf(p->identity, sizeof p->identity, "%s %s %zu", p->device->identity,
-                   p->readout_name, p->n_in);
+    /* Neither n_out nor bits nor exposures move an entry of B; the size of a picture does. */
+    int const n = snprintf(p->identity, sizeof p->identity, "%s %s %zu", p->device->identity,
+                           p->readout_name, p->n_in);
+    if (p->layout.region.width > 0 && n > 0 && (size_t)n < sizeof p->identity) {
+        (void)snprintf(p->identity + n, sizeof p->identity - (size_t)n, " of %u x %u",
+                       p->layout.region.width, p->layout.region.height);
+    }
 }
 
 int opu_projection_create(struct opu_projection **out, struct opu_device *device,

@@ -72,6 +72,23 @@ struct opu_probe {
     double power;    /* of the answers, without their noise */
 };
 
+/*
+ * Pilots: a fixed pattern is shown before every `every` patterns and after the last one of a chunk.
+ * arg <S, S_0> of its answer against the calibrated one is the reference's phase; patterns between
+ * two pilots are turned back by the phase in between. No state is kept from call to call.
+ */
+struct opu_pilot {
+    size_t every;  /* patterns between two pilots; 0: no pilots */
+    uint8_t *bits; /* of the pattern, half of the inputs on */
+    uint32_t n_on;
+    size_t n_answer; /* outputs of an answer: n_out, made even; 0 without pilots */
+    float *answer;   /* [n_answer] S_0 */
+    float *seen;     /* [n_threads][n_answer] */
+    double *phase;   /* [pilots of a chunk] */
+};
+
+struct opu_sideband;
+
 struct opu_projection {
     struct opu_context *context;
     struct opu_device *device;
@@ -97,6 +114,9 @@ struct opu_projection {
     float *offset;  /* [layout.n_table * 2] */
     uint32_t *pick; /* [n_out] pixel of each output, where they are picked */
     bool has_offset;
+    size_t n_threads;              /* that decode */
+    struct opu_sideband *sideband; /* offaxis */
+    struct opu_pilot pilot;
     struct opu_patterns patterns;
     struct opu_chunk chunk;
     struct opu_probe probe;
@@ -104,7 +124,7 @@ struct opu_projection {
     /* The call under way. */
     bool under_way;
     size_t rows, next, first, last; /* patterns: next to be sent; [first, last) are in the chunk */
-    uint64_t number;                /* of the call's first frame */
+    uint64_t number;                /* of the next frame to be sent */
 };
 
 /* --- projection.c --- */
@@ -127,6 +147,32 @@ OPU_NODISCARD int opu_chunk_submit(struct opu_projection *p, uint64_t number, si
 OPU_NODISCARD int opu_chunk_wait(struct opu_projection *p);
 /* submit and wait with numbers from the device clock; *n frames' counts are in chunk.counts[0]. */
 OPU_NODISCARD int opu_chunk_fire(struct opu_projection *p, size_t *n);
+
+/* --- pilot.c --- */
+
+/* Most patterns of a chunk, pilots beside them. */
+size_t opu_pilot_batch(const struct opu_projection *p);
+/* Frames that n patterns of one chunk take, with their pilots. */
+size_t opu_pilot_frames(const struct opu_projection *p, size_t n);
+/* Which of a chunk's patterns and pilots, counted together, is pattern i. */
+size_t opu_pilot_place(const struct opu_pilot *pilot, size_t i);
+/* Memory and the pattern, where `every` is set. */
+OPU_NODISCARD int opu_pilot_create(struct opu_projection *p);
+void opu_pilot_destroy(struct opu_projection *p);
+/* Measures S_0 with the tables that are installed. */
+OPU_NODISCARD int opu_pilot_calibrate(struct opu_projection *p);
+/* Appends the pilot's frames to the chunk. */
+void opu_pilot_add(struct opu_projection *p);
+/* Fills phase[] from a chunk of n patterns. */
+void opu_pilot_read(struct opu_projection *p, size_t n, const uint8_t *counts);
+/* turn = exp(-i phase) at pattern i of n. */
+void opu_pilot_turn(const struct opu_pilot *pilot, size_t i, size_t n, float turn[2]);
+
+/* --- readout.c --- */
+
+/* Where leakage is to be taken off: out[n_out] = -row_weight offset, and true. */
+bool opu_take_offset(const struct opu_projection *p, const struct opu_answer *answer,
+                     const float *offset, float *out);
 
 /* --- calibrate.c --- */
 

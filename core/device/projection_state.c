@@ -21,9 +21,9 @@ static const char state_magic[8] = "opucal2";
 static uint64_t setup_hash(const struct opu_projection *p)
 {
     char text[OPU_IDENTITY_SIZE + 256];
-    int const n = snprintf(text, sizeof text, "%s|%zu|%zu|%zu|%u|%.17g|%.17g", p->identity,
+    int const n = snprintf(text, sizeof text, "%s|%zu|%zu|%zu|%u|%.17g|%.17g|%zu", p->identity,
                            p->layout.n_inputs, p->n_out, p->layout.n_pixels, p->bits, p->variance,
-                           p->saturation);
+                           p->saturation, p->pilot.every);
     return opu_hash64(OPU_HASH_START, text, n > 0 ? (size_t)n : 0);
 }
 
@@ -87,7 +87,9 @@ void opu_projection_state_get(const struct opu_projection *p, void *bytes)
     to += sizeof head;
     struct state_part parts[STATE_PARTS];
     for (size_t n = state_parts(p, &rest, parts), i = 0; i < n; i++) {
-        memcpy(to, parts[i].data, parts[i].size);
+        if (parts[i].size > 0) {
+            memcpy(to, parts[i].data, parts[i].size);
+        }
         to += parts[i].size;
     }
 }
@@ -144,7 +146,9 @@ int opu_projection_state_set(struct opu_projection *p, const void *bytes, size_t
     }
     struct state_part parts[STATE_PARTS];
     for (size_t n = state_parts(p, &rest, parts), i = 0; i < n; i++) {
-        memcpy(parts[i].data, from, parts[i].size);
+        if (parts[i].size > 0) {
+            memcpy(parts[i].data, from, parts[i].size);
+        }
         from += parts[i].size;
     }
     rest.device[sizeof rest.device - 1] = '\0';

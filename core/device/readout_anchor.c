@@ -221,19 +221,17 @@ static int measure(struct opu_projection *p)
     return status;
 }
 
-static void decode(const struct opu_projection *p, size_t class_index, float weight,
-                   float row_weight, bool first, const void *counts, float *out)
+static void decode(const struct opu_projection *p, const struct opu_answer *answer, float *out)
 {
-    double const exposure_us = p->tables.exposure_us[class_index];
-    float const factor = (float)((double)weight / exposure_us);
+    double const exposure_us = p->tables.exposure_us[answer->class_index];
+    float const factor = (float)((double)answer->weight / exposure_us);
     size_t const stride = p->layout.n_pixels;
-    (void)row_weight;
-    if (p->bits == 8) {
-        p->kernels->anchor_u8(p->n_out, counts, stride, p->pick, p->gain, p->offset,
-                              (float)exposure_us, factor, first, out);
+    if (p->bits <= 8) {
+        p->kernels->anchor_u8(answer->n_out, answer->counts, stride, p->pick, p->gain, p->offset,
+                              (float)exposure_us, factor, answer->first, out);
     } else {
-        p->kernels->anchor_u16(p->n_out, counts, stride, p->pick, p->gain, p->offset,
-                               (float)exposure_us, factor, first, out);
+        p->kernels->anchor_u16(answer->n_out, answer->counts, stride, p->pick, p->gain, p->offset,
+                               (float)exposure_us, factor, answer->first, out);
     }
 }
 
@@ -241,6 +239,7 @@ const struct opu_readout opu_readout_anchor = {
     .name = "anchor",
     .needs = OPU_CAP_FRAMES,
     .linear = true,
+    .offset_is_rate = true,
     .frames = 2,
     .n_references = 0,
     .layout = layout,

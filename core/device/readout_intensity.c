@@ -6,7 +6,8 @@
  * Mirrors that are off leak the amplitude e. The field is then H x + e H (1 - x): the first part
  * has the brightness of whole mirrors, s / (1 - e)^2 where s is the rate of a step from off to on;
  * the second can't be told apart from intensities alone and stays in, an error of relative size e
- * sqrt(2 n_off / n_on). Its mean e^2 n_off / n_on is below the rest and left in too.
+ * sqrt(2 n_off / n_on). Its mean e^2 n_off / n_on is below the rest and left in too. The camera's
+ * black level is taken off.
  */
 #include "core/base/fail.h"
 #include "core/device/measure.h"
@@ -29,16 +30,15 @@ static int measure(struct opu_projection *p)
     return OPU_OK;
 }
 
-static void decode(const struct opu_projection *p, size_t class_index, float weight,
-                   float row_weight, bool first, const void *counts, float *out)
+static void decode(const struct opu_projection *p, const struct opu_answer *answer, float *out)
 {
-    double const exposure_us = p->tables.exposure_us[class_index];
-    float const factor = (float)((double)weight * (double)p->gain[0] / exposure_us);
-    (void)row_weight;
-    if (p->bits == 8) {
-        p->kernels->scale_u8(p->n_out, counts, factor, first, out);
+    double const exposure_us = p->tables.exposure_us[answer->class_index];
+    float const factor = (float)((double)answer->weight * (double)p->gain[0] / exposure_us);
+    float const black = (float)opu_black(p);
+    if (p->bits <= 8) {
+        p->kernels->scale_u8(answer->n_out, answer->counts, black, factor, answer->first, out);
     } else {
-        p->kernels->scale_u16(p->n_out, counts, factor, first, out);
+        p->kernels->scale_u16(answer->n_out, answer->counts, black, factor, answer->first, out);
     }
 }
 

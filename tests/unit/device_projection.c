@@ -568,7 +568,14 @@ static void impossible_options_are_refused(void **state)
     struct opu_projection_options options = options_make("phase4", NULL);
     assert_refused(create_status("fake:arm=no", &options), OPU_E_UNSUPPORTED, "no reference arm");
     options = options_make("offaxis", NULL);
-    assert_refused(create_status("fake:", &options), OPU_E_INVALID, "saw \"offaxis\"");
+    assert_refused(create_status("fake:", &options), OPU_E_UNSUPPORTED, "region of the camera");
+    options = options_make("phase5", NULL);
+    assert_refused(create_status("fake:", &options), OPU_E_INVALID, "saw \"phase5\"");
+    options = options_make("anchor", NULL);
+    options.pilot_every = 8;
+    assert_refused(create_status("fake:", &options), OPU_E_UNSUPPORTED, "no reference");
+    options.readout = "intensity";
+    assert_refused(create_status("fake:", &options), OPU_E_UNSUPPORTED, "no reference");
     options = options_make(NULL, "float");
     assert_refused(create_status("fake:", &options), OPU_E_UNSUPPORTED, "binary frames");
     options = options_make("intensity", "ternary");

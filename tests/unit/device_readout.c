@@ -30,25 +30,108 @@ static float interfere(double re, double im, double amplitude, double phase)
     return (float)(square(re + amplitude * cos(phase)) + square(im + amplitude * sin(phase)));
 }
 
-static void four_phases_give_the_field_and_not_its_conjugate(void **state)
+/* exp(2 pi i k / n) times a phase, as the kernels take it. */
+static void make_steps(size_t n, double phase, float *step)
 {
-    (void)state;
+    for (size_t k = 0; k < n; k++) {
+        double at[2];
+        opu_phase_step(n, k, at);
+        step[2 * k] = (float)(at[0] * cos(phase) - at[1] * sin(phase));
+        step[2 * k + 1] = (float)(at[0] * sin(phase) + at[1] * cos(phase));
+    }
+}
+
+/* N phases of a reference that stands at `phase`, decoded with it taken off again. */
+static void check_steps(size_t n_steps, double phase)
+{
     float intensities[4 * N];
     float gain[N];
     float out[2 * N];
+    float step[8];
     for (uint32_t k = 0; k < N; k++) {
         double const r = 2.0 + 0.01 * k;
-        gain[k] = (float)(0.25 / r);
-        for (uint32_t j = 0; j < 4; j++) {
-            intensities[j * N + k] = interfere((double)normal(2 * k), (double)normal(2 * k + 1), r,
-                                               0.5 * 3.14159265358979 * j);
+        gain[k] = (float)(1.0 / (double)n_steps / r);
+        for (uint32_t j = 0; j < n_steps; j++) {
+            intensities[j * N + k] =
+                interfere((double)normal(2 * k), (double)normal(2 * k + 1), r,
+                          2.0 * 3.14159265358979 * j / (double)n_steps + phase);
         }
     }
-    opu_readout_kernels(OPU_ISA_BASE)->phase4_f32(N, intensities, N, gain, 1.0f, 1, out);
+    make_steps(n_steps, phase, step);
+    opu_readout_kernels(OPU_ISA_BASE)
+        ->steps_f32(N, intensities, N, n_steps, step, gain, 1.0f, 1, out);
     for (uint32_t i = 0; i < 2 * N; i++) {
-        /* intensities up to about 40 in floats: 40 * 2^-24 / (4 * 2) each, four of them */
-        assert_true(fabs((double)out[i] - (double)normal(i)) < 2e-6);
+        /* intensities up to about 40, coefficients and sums in floats: 3 * 40 * 2^-24 / (N * 2)
+         * each, N of them */
+        assert_true(fabs((double)out[i] - (double)normal(i)) < 6e-6);
     }
+}
+
+static void phase_steps_give_the_field_and_not_its_conjugate(void **state)
+{
+    (void)state;
+    check_steps(4, 0.0);
+    check_steps(3, 0.0);
+    /* I_k holds exp(-i phase) S: turning the coefficients by +phase undoes it. */
+    check_steps(4, 0.7);
+    check_steps(3, -2.1);
+}
+
+/*
+ * Steps that are too long by a share e, d_k = 2 pi k (1 + e) / N: the decoder's sum is N R (a S + b
+ * S*) + (|S|^2 + R^2) c with a = mean of exp(i (d - d_k)), b of exp(i (d + d_k)), c = sum of exp(i
+ * d); algebra of the retrieved field, without approximation.
+ */
+static void wrong_steps_mix_in_the_conjugate_as_algebra_says(void **state)
+{
+    (void)state;
+    static const double errors[] = {0.01, -0.05, 0.2};
+    for (size_t e = 0; e < 6; e++) {
+        size_t const n = 3 + e / 3;
+        double a[2] = {0};
+        double b[2] = {0};
+        double c[2] = {0};
+        float intensities[4];
+        double const s[2] = {0.8, -0.5};
+        double const r = 2.0;
+        for (size_t k = 0; k < n; k++) {
+            double const want = 2.0 * 3.14159265358979323846 * (double)k / (double)n;
+            double const is = want * (1.0 + errors[e % 3]);
+            intensities[k] = interfere(s[0], s[1], r, is);
+            a[0] += cos(want - is) / (double)n;
+            a[1] += sin(want - is) / (double)n;
+            b[0] += cos(want + is) / (double)n;
+            b[1] += sin(want + is) / (double)n;
+            c[0] += cos(want) / (double)n;
+            c[1] += sin(want) / (double)n;
+        }
+        float step[8];
+        float const gain = (float)(1.0 / (double)n / r);
+        float out[2];
+        make_steps(n, 0.0, step);
+        opu_readout_kernels(OPU_ISA_BASE)
+            ->steps_f32(1, intensities, 1, n, step, &gain, 1.0f, 1, out);
+        double const re = a[0] * s[0] - a[1] * s[1] + b[0] * s[0] + b[1] * s[1];
+        double const im = a[0] * s[1] + a[1] * s[0] - b[0] * s[1] + b[1] * s[0];
+        assert_true(fabs(c[0]) + fabs(c[1]) < 1e-12); /* so that |S|^2 + R^2 drops out */
+        assert_true(fabs((double)out[0] - re) < 3e-6);
+        assert_true(fabs((double)out[1] - im) < 3e-6);
+    }
+}
+
+static void steps_are_exact_where_they_can_be(void **state)
+{
+    (void)state;
+    static const double four[4][2] = {{1, 0}, {0, 1}, {-1, 0}, {0, -1}};
+    double step[2];
+    for (size_t k = 0; k < 4; k++) {
+        opu_phase_step(4, k, step);
+        assert_true(step[0] == four[k][0] && step[1] == four[k][1]);
+    }
+    opu_phase_step(3, 2, step);
+    assert_true(step[0] == -0.5 && fabs(step[1] + sqrt(0.75)) < 1e-15);
+    opu_phase_step(2, 1, step);
+    assert_true(step[0] == -1.0 && step[1] == 0.0);
 }
 
 static void anchors_give_the_projection_on_their_phase(void **state)
@@ -81,59 +164,118 @@ static void anchors_give_the_projection_on_their_phase(void **state)
     }
 }
 
+/* What is compared of a level. */
+enum {
+    STEPS8,
+    STEPS16,
+    STEPS8_3,
+    STEPS16_3,
+    ANCHOR8,
+    ANCHOR16,
+    SCALE8,
+    SCALE16,
+    FLAT8,
+    FLAT16,
+    ALL
+};
+
+struct inputs {
+    uint8_t c8[4 * N];
+    uint16_t c16[4 * N];
+    float gain[N], offset[N], step4[8], step3[6];
+    uint32_t pick[N];
+};
+
+static struct inputs make_inputs(void)
+{
+    struct inputs in;
+    for (uint32_t i = 0; i < 4 * N; i++) {
+        uint32_t const u = opu_philox(SEED, OPU_STREAM_TEST, i, 1).v[0];
+        in.c8[i] = (uint8_t)u;
+        in.c16[i] = (uint16_t)(u >> 8);
+    }
+    for (uint32_t i = 0; i < N; i++) {
+        in.gain[i] = normal(i);
+        in.offset[i] = normal(N + i);
+        in.pick[i] = (N - 1 - i / 2);
+    }
+    make_steps(4, 0.0, in.step4);
+    make_steps(3, 0.4, in.step3);
+    return in;
+}
+
+static void run_level(const struct opu_readout_kernels *kernels, const struct inputs *in, int set,
+                      float w, float t, float out[ALL][2 * N])
+{
+    kernels->steps_u8(N, in->c8, N, 4, in->step4, in->gain, w, set, out[STEPS8]);
+    kernels->steps_u16(N, in->c16, N, 4, in->step4, in->gain, w, set, out[STEPS16]);
+    kernels->steps_u8(N, in->c8, N, 3, in->step3, in->gain, w, set, out[STEPS8_3]);
+    kernels->steps_u16(N, in->c16, N, 3, in->step3, in->gain, w, set, out[STEPS16_3]);
+    kernels->anchor_u8(N, in->c8, N, in->pick, in->gain, in->offset, t, w, set, out[ANCHOR8]);
+    kernels->anchor_u16(N, in->c16, N, in->pick, in->gain, in->offset, t, w, set, out[ANCHOR16]);
+    kernels->scale_u8(N, in->c8, t, w, set, out[SCALE8]);
+    kernels->scale_u16(N, in->c16, t, w, set, out[SCALE16]);
+    kernels->flat_u8(N, in->c8, t, in->gain, out[FLAT8]);
+    kernels->flat_u16(N, in->c16, t, in->gain, out[FLAT16]);
+}
+
+/* The two parts of the sum over n steps at pixel k. */
+static void plain_steps(const struct inputs *in, bool wide, size_t n, uint32_t k, float sum[2])
+{
+    const float *const step = n == 4 ? in->step4 : in->step3;
+    for (int part = 0; part < 2; part++) {
+        sum[part] = step[part] * (float)(wide ? in->c16[k] : in->c8[k]);
+        for (size_t s = 1; s < n; s++) {
+            float const count = (float)(wide ? in->c16[s * N + k] : in->c8[s * N + k]);
+            float const term = step[2 * s + (size_t)part] * count;
+            sum[part] += term;
+        }
+    }
+}
+
+static void run_plain(const struct inputs *in, int set, float w, float t, float out[ALL][2 * N])
+{
+    for (uint32_t k = 0; k < N; k++) {
+        float const g = in->gain[k] * w;
+        uint32_t const p = in->pick[k];
+        for (int v = STEPS8; v <= STEPS16_3; v++) {
+            float sum[2];
+            plain_steps(in, v % 2 == 1, v < STEPS8_3 ? 4 : 3, k, sum);
+            for (uint32_t part = 0; part < 2; part++) {
+                float const value = sum[part] * g;
+                float *const to = &out[v][2 * k + part];
+                *to = set ? value : *to + value;
+            }
+        }
+        float const values[4] = {
+            ((float)(in->c8[p] - in->c8[N + p]) - in->offset[k] * t) * g,
+            ((float)(in->c16[p] - in->c16[N + p]) - in->offset[k] * t) * g,
+            ((float)in->c8[k] - t) * w,
+            ((float)in->c16[k] - t) * w,
+        };
+        for (int v = ANCHOR8; v <= SCALE16; v++) {
+            float *const to = &out[v][k];
+            *to = set ? values[v - ANCHOR8] : *to + values[v - ANCHOR8];
+        }
+        out[FLAT8][k] = ((float)in->c8[k] - t) * in->gain[k];
+        out[FLAT16][k] = ((float)in->c16[k] - t) * in->gain[k];
+    }
+}
+
 /* Every kernel of a level against plain loops, written and added; equal to the last bit. */
 static void check_level(enum opu_isa isa)
 {
-    const struct opu_readout_kernels *const kernels = opu_readout_kernels(isa);
-    uint8_t c8[4 * N];
-    uint16_t c16[4 * N];
-    float gain[N];
-    float offset[N];
-    uint32_t pick[N];
-    for (uint32_t i = 0; i < 4 * N; i++) {
-        uint32_t const u = opu_philox(SEED, OPU_STREAM_TEST, i, 1).v[0];
-        c8[i] = (uint8_t)u;
-        c16[i] = (uint16_t)(u >> 8);
-    }
-    for (uint32_t i = 0; i < N; i++) {
-        gain[i] = normal(i);
-        offset[i] = normal(N + i);
-        pick[i] = (N - 1 - i / 2);
-    }
-    float const w = 0.37f;
-    float const t = 1.7f;
+    struct inputs const in = make_inputs();
     for (int set = 0; set < 2; set++) {
-        float a[6][2 * N];
-        float b[6][2 * N];
-        for (uint32_t i = 0; i < 2 * N; i++) {
-            for (int v = 0; v < 6; v++) {
-                a[v][i] = b[v][i] = normal(5000 + i);
-            }
+        static float a[ALL][2 * N];
+        static float b[ALL][2 * N];
+        for (uint32_t i = 0; i < ALL * 2 * N; i++) {
+            a[i / (2 * N)][i % (2 * N)] = b[i / (2 * N)][i % (2 * N)] = normal(5000 + i);
         }
-        kernels->phase4_u8(N, c8, N, gain, w, set, a[0]);
-        kernels->phase4_u16(N, c16, N, gain, w, set, a[1]);
-        kernels->anchor_u8(N, c8, N, pick, gain, offset, t, w, set, a[2]);
-        kernels->anchor_u16(N, c16, N, pick, gain, offset, t, w, set, a[3]);
-        kernels->scale_u8(N, c8, w, set, a[4]);
-        kernels->scale_u16(N, c16, w, set, a[5]);
-        for (uint32_t k = 0; k < N; k++) {
-            float const g = gain[k] * w;
-            uint32_t const p = pick[k];
-            float const old[2] = {set ? 0.0f : b[0][2 * k], set ? 0.0f : b[0][2 * k + 1]};
-            float const base = set ? 0.0f : b[2][k];
-            b[0][2 * k] = old[0] + (float)(c8[k] - c8[2 * N + k]) * g;
-            b[0][2 * k + 1] = old[1] + (float)(c8[N + k] - c8[3 * N + k]) * g;
-            b[1][2 * k] = old[0] + (float)(c16[k] - c16[2 * N + k]) * g;
-            b[1][2 * k + 1] = old[1] + (float)(c16[N + k] - c16[3 * N + k]) * g;
-            float const f8 = (float)(c8[p] - c8[N + p]) - offset[k] * t;
-            float const f16 = (float)(c16[p] - c16[N + p]) - offset[k] * t;
-            b[2][k] = base + f8 * g;
-            b[3][k] = base + f16 * g;
-            b[4][k] = base + (float)c8[k] * w;
-            b[5][k] = base + (float)c16[k] * w;
-        }
-        for (int v = 0; v < 6; v++) {
-            for (uint32_t i = 0; i < (v < 2 ? 2 * N : N); i++) {
+        run_level(opu_readout_kernels(isa), &in, set, 0.37f, 1.7f, a);
+        run_plain(&in, set, 0.37f, 1.7f, b);
+        for (int v = 0; v < ALL; v++) {
+            for (uint32_t i = 0; i < 2 * N; i++) {
                 if (memcmp(&a[v][i], &b[v][i], sizeof(float)) != 0) {
                     fail_msg("%s, kernel %d, set %d, element %u: %.9g, wanted %.9g",
                              opu_isa_name(isa), v, set, i, (double)a[v][i], (double)b[v][i]);
@@ -232,7 +374,9 @@ static void anchors_are_picked_in_order_above_the_floor(void **state)
 static void unknown_readouts_are_not_found(void **state)
 {
     (void)state;
+    assert_ptr_equal(opu_readout_find("phase3"), &opu_readout_phase3);
     assert_ptr_equal(opu_readout_find("phase4"), &opu_readout_phase4);
+    assert_ptr_equal(opu_readout_find("offaxis"), &opu_readout_offaxis);
     assert_ptr_equal(opu_readout_find("anchor"), &opu_readout_anchor);
     assert_ptr_equal(opu_readout_find("intensity"), &opu_readout_intensity);
     assert_null(opu_readout_find("float"));
@@ -242,7 +386,9 @@ static void unknown_readouts_are_not_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(four_phases_give_the_field_and_not_its_conjugate),
+        cmocka_unit_test(phase_steps_give_the_field_and_not_its_conjugate),
+        cmocka_unit_test(wrong_steps_mix_in_the_conjugate_as_algebra_says),
+        cmocka_unit_test(steps_are_exact_where_they_can_be),
         cmocka_unit_test(anchors_give_the_projection_on_their_phase),
         cmocka_unit_test(all_vector_levels_give_the_bits_of_plain_loops),
         cmocka_unit_test(the_tail_without_reference_is_exponential),

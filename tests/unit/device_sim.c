@@ -310,7 +310,7 @@ static void anchor_noise_follows_its_formula(void **state)
 static void intensity_noise_is_that_of_photons(void **state)
 {
     (void)state;
-    struct bench bench = bench_make("sim:noise=shot,leakage=0", "intensity", 12);
+    struct bench bench = bench_make("sim:noise=shot,leakage=0,prnu=0,dsnu=0,dark=0", "intensity", 12);
     struct electrons const e = electrons_of(&bench);
     double seen = 0.0;
     double formula = 0.0;
