@@ -2,6 +2,7 @@
 /* Speckle pictures: pupil modes to camera pixels by one FFT. Formulas: sim/region.h. */
 #include "sim/region.h"
 
+#include "core/base/dmath.h"
 #include "core/base/fail.h"
 #include "core/base/fft_lock.h"
 #include "core/base/mem.h"
@@ -21,6 +22,9 @@ struct opu_sim_region {
     size_t n_modes;
     uint32_t *place; /* [n_modes] grid point of each mode */
     float scale;     /* n_modes^-1/2 */
+    bool carrier;
+    float *turn_x; /* [width][2] exp(-2 pi i f_x x) */
+    float *turn_y; /* [height][2] */
     fftwf_complex *grid;
     fftwf_plan plan;
 };
@@ -87,6 +91,21 @@ static int check(const struct opu_region *setup)
     return OPU_OK;
 }
 
+/* exp(-2 pi i carrier k); NULL where memory lacks. */
+static float *make_turns(struct opu_context *context, double carrier, size_t n)
+{
+    float *const turns = opu_calloc(context, n, 2 * sizeof(*turns));
+    for (size_t k = 0; turns != NULL && k < n; ++k) {
+        double const cycles = carrier * (double)k;
+        double sine;
+        double cosine;
+        opu_sincos(6.28318530717958647692 * (cycles - floor(cycles)), &sine, &cosine);
+        turns[2 * k] = (float)cosine;
+        turns[2 * k + 1] = (float)-sine;
+    }
+    return turns;
+}
+
 static int plan(struct opu_sim_region *region)
 {
     opu_fft_lock();
@@ -125,7 +144,11 @@ int opu_sim_region_create(struct opu_sim_region **out, size_t *n_modes, struct o
     region->scale = (float)(1.0 / sqrt((double)region->n_modes));
     int status = OPU_E_NO_MEMORY;
     region->place = opu_calloc(context, region->n_modes, sizeof(*region->place));
-    if (region->place == NULL || (status = plan(region)) != OPU_OK) {
+    region->carrier = setup->carrier_x != 0.0 || setup->carrier_y != 0.0;
+    region->turn_x = make_turns(context, setup->carrier_x, region->width);
+    region->turn_y = make_turns(context, setup->carrier_y, region->height);
+    if (region->place == NULL || region->turn_x == NULL || region->turn_y == NULL ||
+        (status = plan(region)) != OPU_OK) {
         opu_sim_region_destroy(region);
         return status;
     }
@@ -147,6 +170,8 @@ void opu_sim_region_destroy(struct opu_sim_region *region)
     fftwf_free(region->grid);
     opu_fft_unlock();
     opu_context_free(region->context, region->place);
+    opu_context_free(region->context, region->turn_x);
+    opu_context_free(region->context, region->turn_y);
     opu_context_free(region->context, region);
 }
 
@@ -156,7 +181,26 @@ static size_t block_offset(size_t i)
     return i / OPU_BLOCK_PIXELS * OPU_BLOCK_FLOATS + i % OPU_BLOCK_PIXELS;
 }
 
-void opu_sim_region_field(struct opu_sim_region *region, const float *modes, float *field)
+/* Row y of the grid to the pixels, turned by the carrier if that is asked for. */
+static void store_row(const struct opu_sim_region *region, size_t y, bool tilted, float *field)
+{
+    const float *const ty = region->turn_y + 2 * y;
+    for (size_t x = 0; x < region->width; ++x) {
+        const float *const e = region->grid[y * region->grid_width + x];
+        float *const pixel = field + block_offset(y * region->width + x);
+        float turn[2] = {1.0f, 0.0f};
+        if (tilted) {
+            const float *const tx = region->turn_x + 2 * x;
+            turn[0] = tx[0] * ty[0] - tx[1] * ty[1];
+            turn[1] = tx[0] * ty[1] + tx[1] * ty[0];
+        }
+        pixel[0] = e[0] * turn[0] - e[1] * turn[1];
+        pixel[OPU_BLOCK_PIXELS] = e[0] * turn[1] + e[1] * turn[0];
+    }
+}
+
+void opu_sim_region_field(struct opu_sim_region *region, const float *modes, bool tilted,
+                          float *field)
 {
     memset(region->grid, 0, region->grid_width * region->grid_height * sizeof(*region->grid));
     for (size_t k = 0; k < region->n_modes; ++k) {
@@ -165,12 +209,8 @@ void opu_sim_region_field(struct opu_sim_region *region, const float *modes, flo
         region->grid[region->place[k]][1] += region->scale * mode[OPU_BLOCK_PIXELS];
     }
     fftwf_execute(region->plan);
+#pragma omp parallel for schedule(static)
     for (size_t y = 0; y < region->height; ++y) {
-        for (size_t x = 0; x < region->width; ++x) {
-            const float *const e = region->grid[y * region->grid_width + x];
-            float *const pixel = field + block_offset(y * region->width + x);
-            pixel[0] = e[0];
-            pixel[OPU_BLOCK_PIXELS] = e[1];
-        }
+        store_row(region, y, tilted && region->carrier, field);
     }
 }

@@ -9,6 +9,10 @@
  * with M modes inside the pupil and P the grid (the region with a margin of two grains, as the sum
  * is periodic). The intensity's autocovariance is |2 J1(s) / s|^2, s = 2 pi f_c r, whose full width
  * at half maximum defines the grain: pixels_per_grain = 1.0290 / (2 f_c).
+ *
+ * A reference arm that is tilted by the carrier f (cycles a pixel) has the phase 2 pi f r. What the
+ * camera sees, |S + R exp(2 pi i f r)|^2 = |S exp(-2 pi i f r) + R|^2, is the picture of a field
+ * turned the other way under an even reference. The corner pixel has r = 0.
  */
 #ifndef OPU_SIM_REGION_H
 #define OPU_SIM_REGION_H
@@ -27,8 +31,10 @@ void opu_sim_region_destroy(struct opu_sim_region *region);
 
 /*
  * Field at the pixels, row by row: modes by blocks of 64 re, 64 im in, pixels by the same blocks
- * out (the room behind the last pixel is left alone).
+ * out (the room behind the last pixel is left alone). tilted: turned by the carrier, as the
+ * reference arm sees it; else as it is.
  */
-void opu_sim_region_field(struct opu_sim_region *region, const float *modes, float *field);
+void opu_sim_region_field(struct opu_sim_region *region, const float *modes, bool tilted,
+                          float *field);
 
 #endif

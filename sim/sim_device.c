@@ -115,7 +115,7 @@ static int sim_caps(void *device, struct opu_caps *caps)
 {
     const struct opu_sim *const sim = device;
     caps->flags = OPU_CAP_FRAMES | OPU_CAP_REFERENCE | OPU_CAP_REFERENCE_LEVELS | OPU_CAP_REGION |
-                  OPU_CAP_FIELD | (sim->options.tau_s > 0.0 ? OPU_CAP_DRIFT : 0);
+                  OPU_CAP_CARRIER | OPU_CAP_FIELD | (sim->options.tau_s > 0.0 ? OPU_CAP_DRIFT : 0);
     caps->adc_bits = 0x1fffeu;
     caps->default_bits = (uint32_t)sim->options.bits;
     size_t const room = opu_dmd_room(&opu_dmd_chips[sim->options.dmd],
@@ -195,7 +195,8 @@ static int copy_tables(struct opu_sim *sim, const struct opu_frame_setup *setup)
         sim->exposures_us[k] = setup->exposures_us[k];
     }
     for (size_t k = 0; k < setup->n_references; ++k) {
-        sim->references[k] = opu_sim_reference_arm(setup->references[k], sim->reference_e_per_us);
+        sim->references[k] = opu_sim_reference_arm(setup->references[k], sim->reference_e_per_us,
+                                                   sim->options.step_error);
     }
     return OPU_OK;
 }

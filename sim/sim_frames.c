@@ -39,7 +39,10 @@ static struct opu_light light_of(const struct opu_sim *sim, const struct opu_fra
     double const dose_us = sim->exposures_us[exposure] * sim->power[frame];
     struct opu_sim_reference arm = {0.0, 0.0};
     if (sim->n_references > 0) {
-        arm = sim->references[batch->reference != NULL ? batch->reference[frame] : 0];
+        double const time_s = (double)batch->number[frame] / sim->options.rate_hz;
+        arm = opu_sim_reference_turn(
+            sim->references[batch->reference != NULL ? batch->reference[frame] : 0],
+            opu_sim_reference_phase(&sim->options, time_s));
     }
     return (struct opu_light){
         .scale = (float)(sqrt(sim->options.flux * dose_us)),
@@ -169,7 +172,7 @@ static void expose_pictures(struct opu_sim *sim, const struct opu_frame_batch *b
         struct opu_patterns const pattern = {batch->bits, runs.start + r, 1};
         for (size_t k = 0; k < sim->n_fields; ++k) {
             opu_fields_whole(&sim->fields[k], pattern, sim->modes, OPU_BLOCK_FLOATS);
-            opu_sim_region_field(sim->region, sim->modes, sim->whole + k * sim->field_floats);
+            opu_sim_region_field(sim->region, sim->modes, true, sim->whole + k * sim->field_floats);
         }
         struct runs const one = {runs.start + r, 1};
         expose_whole(sim, batch, one, sim->field_floats);
@@ -245,7 +248,7 @@ int opu_sim_field(void *device, const float *inputs, size_t rows, float *field)
         opu_fields_of_weights(&sim->fields[0], inputs + row * sim->n_inputs, sim->modes);
         const float *blocks = sim->modes;
         if (sim->region != NULL) {
-            opu_sim_region_field(sim->region, sim->modes, sim->whole);
+            opu_sim_region_field(sim->region, sim->modes, false, sim->whole);
             blocks = sim->whole;
         }
         interleave(blocks, sim->n_pixels, field + row * sim->n_pixels * 2);
