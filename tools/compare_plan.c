@@ -113,7 +113,8 @@ static int make_config(const struct comparison *c, struct compare_arm *arm)
     char text[OPU_OPTION_TEXT_SIZE];
     int status = opu_train_config_create(&arm->config, c->cli->context);
     for (size_t i = 0; i < n && status == OPU_OK; i++) {
-        bool const optics = strncmp(table[i].key, "feedback.", 9) == 0;
+        bool const optics =
+            strncmp(table[i].key, "feedback.", 9) == 0 || strncmp(table[i].key, "probe.", 6) == 0;
         if (optics && arm->method != COMPARE_OPTICAL) {
             continue;
         }

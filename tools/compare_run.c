@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Signals seen; the second one kills, as the handler is taken back by the first. */
@@ -103,10 +104,15 @@ static int write_result(struct training *training, const char *state,
     return train_result_write(&as_train, &summary, result);
 }
 
-/* A training of its own that ended so says something about its arm, not about the comparison. */
-static bool says_something(int status)
+/*
+ * A training that ended so says something about its arm, not about the comparison: it diverged, or
+ * the matrix drifted below the bound that probe.stop sets.
+ */
+static bool says_something(const struct compare_arm *arm, int status)
 {
-    return status == OPU_E_NUMERIC || status == OPU_E_MATRIX_CHANGED;
+    char bound[OPU_OPTION_TEXT_SIZE];
+    bool const watched = strtod(compare_get(arm, "probe.stop", bound), NULL) > 0.0;
+    return status == OPU_E_NUMERIC || (status == OPU_E_DEVICE && watched);
 }
 
 /* After the last step, or where it stopped: result.json, report.html. */
@@ -115,8 +121,9 @@ static int close_run(struct comparison *c, struct compare_run *run, struct train
 {
     struct opu_train_result result = {.size = sizeof result};
     char file[RUN_FILE_SIZE], sentence[256];
+    bool const ended = says_something(&c->arms[run->arm], status);
     snprintf(sentence, sizeof sentence, "%s", status < 0 ? opu_error_message() : "");
-    if (status == OPU_OK || status == OPU_E_CANCELLED || says_something(status)) {
+    if (status == OPU_OK || status == OPU_E_CANCELLED || ended) {
         int told = opu_trainer_result(training->trainer, &result);
         if (told == OPU_OK) {
             told = write_result(training,
@@ -132,7 +139,7 @@ static int close_run(struct comparison *c, struct compare_run *run, struct train
             return told;
         }
     }
-    if (says_something(status)) {
+    if (ended) {
         run->state = COMPARE_FAILED;
         snprintf(run->why, sizeof run->why, "%s", sentence);
         return OPU_OK;

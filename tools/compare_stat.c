@@ -108,12 +108,14 @@ size_t compare_pairs(const struct comparison *c, size_t pairs[][2], size_t room)
 void compare_format(char *text, size_t n, const struct compare_stat *seen, double scale,
                     int decimals)
 {
+    /* A loss that has run away would fill the line with digits. */
+    bool const wild = fabs(scale * seen->mean) >= 1e6 || fabs(scale * seen->std) >= 1e6;
     if (!isfinite(seen->mean)) {
         snprintf(text, n, "-");
     } else if (!isfinite(seen->std)) {
-        snprintf(text, n, "%.*f", decimals, scale * seen->mean);
+        snprintf(text, n, wild ? "%.*e" : "%.*f", wild ? 2 : decimals, scale * seen->mean);
     } else {
-        snprintf(text, n, "%.*f +- %.*f", decimals, scale * seen->mean, decimals,
-                 scale * seen->std);
+        snprintf(text, n, wild ? "%.*e +- %.*e" : "%.*f +- %.*f", wild ? 2 : decimals,
+                 scale * seen->mean, wild ? 2 : decimals, scale * seen->std);
     }
 }

@@ -11,7 +11,7 @@ enum { MAX_PAIRS = 8 };
 
 static void print_row(const struct comparison *c, size_t a, int width)
 {
-    char accuracy[48], loss[48], time[32] = "-", light[32] = "-", energy[32] = "-";
+    char accuracy[48], loss[48], time[32] = "-", count[32] = "-", light[32] = "-", energy[32] = "-";
     struct compare_stat seen = COMPARE_STAT(c, a, test_accuracy);
     compare_format(accuracy, sizeof accuracy, &seen, 100.0, 2);
     seen = COMPARE_STAT(c, a, test_loss);
@@ -22,6 +22,7 @@ static void print_row(const struct comparison *c, size_t a, int width)
         cli_format_seconds(time, sizeof time, seconds.mean);
     }
     if (frames.n > 0 && frames.mean > 0.0) {
+        snprintf(count, sizeof count, "%.0f", frames.mean);
         cli_format_seconds(light, sizeof light, COMPARE_STAT(c, a, optical_s).mean);
         cli_format_si(energy, sizeof energy, COMPARE_STAT(c, a, optical_j).mean, "J");
     }
@@ -106,8 +107,8 @@ void compare_print(const struct comparison *c)
     }
     printf("%s: %zu seed%s, %s epochs; mean +- deviation of the sample\n", c->base.preset,
            c->n_seeds, c->n_seeds == 1 ? "" : "s", train_get(&c->base, "train.epochs", epochs));
-    printf("  %-*s  %-16s  %-18s  %-12s  %-14s  %s\n", width, "", "accuracy (%)", "loss",
-           "training", "light", "energy");
+    printf("  %-*s  %-15s  %-17s  %-11s  %-9s  %-11s  %s\n", width, "", "accuracy (%)", "loss",
+           "training", "frames", "light", "energy");
     for (size_t a = 0; a < c->n_arms; a++) {
         print_row(c, a, width);
     }
