@@ -335,7 +335,7 @@ static const struct cli_option table_of_options[] = {
      .kind = CLI_LIST,
      .offset = offsetof(struct train_options, set),
      .value = "KEY=VALUE",
-     .help = "any key of the configuration, such as optim.lr=1e-3"},
+     .help = "any key of the configuration, such as optim.lr=1e-3, or of the device, sim.tau=3600"},
     {.name = "data",
      .kind = CLI_TEXT,
      .offset = offsetof(struct train_options, data),
