@@ -272,6 +272,67 @@ static void lines_that_are_gone_are_told(void **state)
     assert_int_equal(truncate(path, 10), 0);
     assert_int_equal(toy_run(config, "run", true, (struct toy_stop){0}), OPU_E_MISMATCH);
     toy_said("metrics.jsonl: has 10 bytes");
+    assert_int_equal(unlink(path), 0);
+    toy_path(path, "run", "timing.jsonl");
+    struct stat before, after;
+    assert_int_equal(stat(path, &before), 0);
+    assert_int_equal(toy_run(config, "run", true, (struct toy_stop){0}), OPU_E_MISMATCH);
+    toy_said("metrics.jsonl: is gone");
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_size, after.st_size);
+    opu_train_config_destroy(config);
+}
+
+/* A resumption that is only tried: OPU_OK or why it would fail; the folder is as it was. */
+static int rehearse(const struct opu_train_config *config)
+{
+    static const char *const names[] = {"config.ini", "manifest.json", "metrics.jsonl",
+                                        "timing.jsonl", OPU_CHECKPOINT_FILE};
+    char dir[512];
+    struct opu_trainer *trainer;
+    toy_path(dir, "kept", "");
+    assert_true(mkdir(dir, 0777) == 0 || errno == EEXIST);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        toy_copy("run", "kept", names[i]);
+    }
+    toy_path(dir, "run", "");
+    int const status = opu_trainer_rehearse(&trainer, context, config, dir);
+    if (status == OPU_OK) {
+        struct opu_train_result result = {.size = sizeof result};
+        assert_int_equal(opu_trainer_result(trainer, &result), OPU_OK);
+        assert_int_equal(result.epochs, 1);
+    }
+    opu_trainer_destroy(trainer);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_true(toy_same_file("run", "kept", names[i]));
+    }
+    return status;
+}
+
+static void a_rehearsed_resumption_looks_at_all_and_writes_nothing(void **state)
+{
+    (void)state;
+    struct opu_train_config *config = toy_config("dfa", TOY_SIM);
+    assert_int_equal(toy_run(config, "run", false, (struct toy_stop){2, 3}), OPU_E_CANCELLED);
+    assert_int_equal(rehearse(config), OPU_OK);
+    toy_set(config, "train.seed", "2");
+    assert_int_equal(rehearse(config), OPU_E_MISMATCH);
+    toy_said("train.seed");
+    toy_set(config, "train.seed", "1");
+    toy_set(config, "feedback.device", "sim:seed=4,tau=5");
+    assert_int_equal(rehearse(config), OPU_E_MATRIX_CHANGED);
+    toy_set(config, "feedback.device", TOY_SIM);
+    char dir[512];
+    struct opu_trainer *trainer;
+    toy_path(dir, "nowhere", "");
+    assert_int_equal(opu_trainer_rehearse(&trainer, context, config, dir), OPU_E_NOT_FOUND);
+    assert_int_not_equal(access(dir, F_OK), 0);
+    /* A new run is rehearsed without a folder. */
+    assert_int_equal(opu_trainer_rehearse(&trainer, context, config, NULL), OPU_OK);
+    opu_trainer_destroy(trainer);
+    toy_runs_well(config, "run", true);
+    toy_runs_well(config, "whole", false);
+    same_as("run", "whole");
     opu_train_config_destroy(config);
 }
 
@@ -482,6 +543,7 @@ int main(void)
         TOY_TEST_CASE(a_finished_run_still_tells_its_result),
         TOY_TEST_CASE(lines_written_after_the_checkpoint_are_written_again),
         TOY_TEST_CASE(lines_that_are_gone_are_told),
+        TOY_TEST_CASE(a_rehearsed_resumption_looks_at_all_and_writes_nothing),
         TOY_TEST_CASE(a_new_run_does_not_write_over_another),
         TOY_TEST_CASE(resuming_needs_a_checkpoint),
         TOY_TEST_CASE(another_network_is_refused_by_its_tensor),
