@@ -153,6 +153,68 @@ static void normal_fills_equal_bins_equally(void **state)
     assert_true(fabs(chi2 - 63.0) < SIGMAS * sqrt(126.0));
 }
 
+static int ascending(const void *a, const void *b)
+{
+    float const x = *(const float *)a;
+    float const y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Kolmogorov: sqrt(n) D exceeds 2.7 with probability 2 exp(-2 * 2.7^2) = 1e-6. */
+static void normal_follows_its_distribution_function(void **state)
+{
+    (void)state;
+    enum { n = 1 << 20 };
+    float *const z = malloc(n * sizeof *z);
+    assert_non_null(z);
+    for (uint32_t i = 0; i < n / 4; i++) {
+        opu_normal4(opu_philox(SEED, OPU_STREAM_TEST, i, 3), z + 4 * (size_t)i);
+    }
+    qsort(z, n, sizeof *z, ascending);
+    double worst = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        double const f = 0.5 * erfc(-(double)z[i] / sqrt(2.0));
+        worst = fmax(worst, fmax(f - (double)i / n, (double)(i + 1) / n - f));
+    }
+    assert_true(sqrt(n) * worst < 2.7);
+    free(z);
+}
+
+/*
+ * Even moments to the sixth and the shares beyond 1 to 5 sigma, each to the bar of 33 million
+ * draws. Beyond 5 sigma 19 are expected: Poisson, none with p = 4e-9, more than 54 with p = 1e-10.
+ */
+static void normal_has_its_tails(void **state)
+{
+    (void)state;
+    uint32_t const n_blocks = 1u << 23;
+    double const n = 4.0 * n_blocks;
+    double m[3] = {0};
+    double beyond[6] = {0};
+    for (uint32_t i = 0; i < n_blocks; i++) {
+        float z[4];
+        opu_normal4(opu_philox(SEED, OPU_STREAM_TEST, i, 4), z);
+        for (int j = 0; j < 4; j++) {
+            double const square = (double)z[j] * (double)z[j];
+            m[0] += square;
+            m[1] += square * square;
+            m[2] += square * square * square;
+            for (int s = 1; s <= 5 && square > (double)(s * s); s++) {
+                beyond[s] += 1.0;
+            }
+        }
+    }
+    /* Var z^2k = E z^4k - (E z^2k)^2: 2, 105 - 9, 10395 - 225 */
+    assert_true(fabs(m[0] / n - 1.0) < SIGMAS * sqrt(2.0 / n));
+    assert_true(fabs(m[1] / n - 3.0) < SIGMAS * sqrt(96.0 / n));
+    assert_true(fabs(m[2] / n - 15.0) < SIGMAS * sqrt(10170.0 / n));
+    for (int s = 1; s <= 4; s++) {
+        double const p = erfc(s / sqrt(2.0));
+        assert_true(fabs(beyond[s] - n * p) < SIGMAS * sqrt(n * p * (1.0 - p)));
+    }
+    assert_true(beyond[5] >= 1.0 && beyond[5] <= 54.0);
+}
+
 static void normal_is_finite_at_the_extremes(void **state)
 {
     (void)state;
@@ -201,6 +263,8 @@ int main(void)
         cmocka_unit_test(uniform_has_the_moments_of_its_law),
         cmocka_unit_test(normal_has_the_moments_of_its_law),
         cmocka_unit_test(normal_fills_equal_bins_equally),
+        cmocka_unit_test(normal_follows_its_distribution_function),
+        cmocka_unit_test(normal_has_its_tails),
         cmocka_unit_test(normal_is_finite_at_the_extremes),
         cmocka_unit_test(streams_and_seeds_do_not_repeat_each_other),
     };
