@@ -9,10 +9,48 @@ static void media_obey_their_physics(void **state)
     assert_group_passes(opu_accept_media, &options);
 }
 
+static void check_statistics(int medium)
+{
+    struct opu_sim_options options = bench_options();
+    options.medium = medium;
+    assert_group_passes(opu_accept_statistics, &options);
+}
+
+static void gaussian_entries_obey_their_statistics(void **state)
+{
+    (void)state;
+    check_statistics(OPU_MEDIUM_GAUSSIAN);
+}
+
+static void slabs_obey_the_statistics_of_speckle(void **state)
+{
+    (void)state;
+    check_statistics(OPU_MEDIUM_SLAB);
+    check_statistics(OPU_MEDIUM_PAINT);
+    check_statistics(OPU_MEDIUM_ZNO);
+}
+
+static void cascades_obey_the_statistics_of_speckle(void **state)
+{
+    (void)state;
+    check_statistics(OPU_MEDIUM_CASCADE);
+}
+
+static void media_decorrelate_by_their_laws(void **state)
+{
+    (void)state;
+    struct opu_sim_options const options = bench_options();
+    assert_group_passes(opu_accept_time, &options);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(media_obey_their_physics),
+        cmocka_unit_test(gaussian_entries_obey_their_statistics),
+        cmocka_unit_test(slabs_obey_the_statistics_of_speckle),
+        cmocka_unit_test(cascades_obey_the_statistics_of_speckle),
+        cmocka_unit_test(media_decorrelate_by_their_laws),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
