@@ -36,9 +36,9 @@ static void warn_of_drift(struct training *training, const struct opu_train_prog
     cli_progress_end(&training->progress);
     cli_say(training->cli,
             "the device's matrix drifts: correlation %.3f with the calibrated one, below "
-            "probe.warn = %s; %" PRIu64 " calibrations again so far, one below %s",
+            "probe.warn = %s; it is calibrated again below %s (%" PRIu64 " times so far)",
             progress->correlation, train_get(training, "probe.warn", warn),
-            progress->recalibrations, train_get(training, "probe.recalibrate", again));
+            train_get(training, "probe.recalibrate", again), progress->recalibrations);
 }
 
 static int on_progress(void *user, const struct opu_train_progress *progress)

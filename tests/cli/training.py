@@ -164,8 +164,55 @@ def what_cannot_be_resumed_is_said(bench):
         checkpoint.write_bytes(broken)
         bench.opu("train", "--resume", "run", "--epochs", 2).wants(4, "", "*checkpoint.safetensors*")
     checkpoint.write_bytes(good)
+    for name in ("metrics.jsonl", "timing.jsonl"):
+        log = bench.path("run") / name
+        kept = log.read_bytes()
+        log.unlink()
+        bench.opu("train", "--resume", "run", "--epochs", 2).wants(4, "", f"*run/{name}: is gone, it had*")
+        log.write_bytes(kept)
     bench.opu("train", "--resume", "run", "--epochs", 2).wants(0)
     assert len(lines_of(bench, "run")) == 3, "epochs 0, 1 and 2 were wanted"
+
+
+def a_dry_resumption_looks_at_the_checkpoint_and_writes_nothing(bench):
+    bench.data_set()
+    train(bench, *SIM, "--epochs", 1, "--out", "run").wants(0)
+    kept = {path.name: path.read_bytes() for path in bench.path("run").iterdir()}
+    bench.opu("train", "--resume", "run", "--epochs", 2, "--dry-run").wants(
+        0, "*epochs = 2*", "*checkpoint*go on after 1 whole epochs in run*")
+    seen = bench.opu("train", "--resume", "run", "--dry-run", "--json").wants(0).document()
+    assert (seen["dry_run"], seen["epochs_done"]) == (True, 1), seen
+    bench.opu("train", "--resume", "run", "--epochs", 2, "--seed", 7, "--dry-run").wants(4, "*", "*train.seed*")
+    bench.opu("train", "--resume", "run", "--device", "sim:seed=6,tau=50", "--dry-run").wants(3, "*", "*matrix*")
+    assert kept == {path.name: path.read_bytes() for path in bench.path("run").iterdir()}, "a dry run wrote"
+    (bench.path("run") / "checkpoint.safetensors").write_bytes(kept["checkpoint.safetensors"][:-1000])
+    bench.opu("train", "--resume", "run", "--dry-run").wants(4, "*", "*checkpoint.safetensors*")
+
+
+def drift_is_warned_of_and_told_in_the_end(bench):
+    bench.data_set()
+    words = ("--device", "sim:seed=5,tau=50", "--epochs", 6, "--set", "probe.every=2")
+    seen = train(bench, *words, "--out", "run").wants(
+        0, "*drift * probes, lowest correlation 0.*calibrations again*", "*probe.warn = 0.98*")
+    probes = lines_of(bench, "run", "probes.jsonl")
+    low = [False] + [probe["correlation"] < 0.98 for probe in probes]
+    crossings = sum(now and not before for before, now in zip(low, low[1:]))
+    assert seen.err.count("matrix drifts") == crossings > 0, f"{crossings} crossings of probe.warn\n{seen}"
+    document = train(bench, *words, "--out", "twin", "--json").wants(0).document()["drift"]
+    assert document["probes"] == len(probes) > 5, document
+    assert document["correlation_lowest"] == min(probe["correlation"] for probe in probes), document
+    assert document["recalibrations"] == sum(probe["recalibrated"] for probe in probes), document
+    assert lines_of(bench, "twin", "probes.jsonl") == probes, "two runs of a seed differ"
+
+
+def drift_below_the_bound_ends_a_run_that_can_be_resumed(bench):
+    bench.data_set()
+    words = ("--device", "sim:seed=5,tau=50", "--epochs", 6, "--set", "probe.every=2")
+    train(bench, *words, "--out", "run", "--set", "probe.stop=0.97").wants(
+        3, "", "*has drifted: correlation 0.9*below probe.stop = 0.97, at * s of device time*(tau about *")
+    bench.opu("train", "--resume", "run", "--set", "probe.stop=0").wants(0)
+    train(bench, *words, "--out", "whole").wants(0)
+    assert metrics_of(bench, "run") == metrics_of(bench, "whole"), "the resumed run is not the whole one"
 
 
 def bad_data_is_refused_with_a_sentence(bench):
@@ -283,6 +330,9 @@ main(
     full_disk_keeps_the_old_checkpoint,
     folders_are_not_overwritten_unasked,
     what_cannot_be_resumed_is_said,
+    a_dry_resumption_looks_at_the_checkpoint_and_writes_nothing,
+    drift_is_warned_of_and_told_in_the_end,
+    drift_below_the_bound_ends_a_run_that_can_be_resumed,
     bad_data_is_refused_with_a_sentence,
     wrong_devices_end_with_the_devices_code,
     target_decides_the_exit_code,

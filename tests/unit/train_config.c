@@ -145,6 +145,33 @@ static void a_bad_line_is_named_and_nothing_is_changed(void **state)
     }
 }
 
+static void probes_are_set_by_a_section_of_their_own(void **state)
+{
+    (void)state;
+    const char *text = "[probe]\nevery = 25\nwarn = 0.9\nrecalibrate = 0\nstop = 0.5\n";
+    is("probe.every", "0");
+    is("probe.warn", "0.98");
+    is("probe.recalibrate", "0.95");
+    is("probe.stop", "0");
+    assert_int_equal(opu_train_config_parse(config, text), OPU_OK);
+    assert_int_equal(config->settings.probe.every, 25);
+    assert_true(config->settings.probe.warn == 0.9 && config->settings.probe.recalibrate == 0.0 &&
+                config->settings.probe.stop == 0.5);
+    const char *const bad[][2] = {{"probe.every", "-1"},
+                                  {"probe.warn", "1.1"},
+                                  {"probe.recalibrate", "nan"},
+                                  {"probe.stop", "-0.1"},
+                                  {"probe.stop", "never"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(opu_train_config_set(config, bad[i][0], bad[i][1]), OPU_E_INVALID);
+        said(bad[i][0]);
+    }
+    /* What moves no bit of a run may be another when it is resumed. */
+    assert_true(opu_settings_may_change("probe.warn") && opu_settings_may_change("probe.stop"));
+    assert_false(opu_settings_may_change("probe.every"));
+    assert_false(opu_settings_may_change("probe.recalibrate"));
+}
+
 static void an_overlong_line_is_refused_with_its_number(void **state)
 {
     (void)state;
@@ -323,6 +350,7 @@ int main(void)
         CASE(ini_is_read_over_what_is_set),
         CASE(what_is_written_reads_back_to_the_same),
         CASE(a_bad_line_is_named_and_nothing_is_changed),
+        CASE(probes_are_set_by_a_section_of_their_own),
         CASE(an_overlong_line_is_refused_with_its_number),
         CASE(a_value_may_be_folded_but_not_beyond_bounds),
         CASE(values_an_ini_would_lose_are_refused),
