@@ -37,27 +37,6 @@ static inline float opu_bits_float(uint32_t u)
 #define OPU_ROUND_MAGIC 12582912.0f
 #define OPU_ROUND_BITS 0x4b400000u
 
-/* Natural logarithm of a normal x in (0, inf). log(1) is exactly 0. */
-static inline float opu_logf(float x)
-{
-    /* x = 2^k (1 + f), 1 + f in [sqrt(1/2), sqrt(2)) */
-    uint32_t const shifted = opu_float_bits(x) - 0x3f3504f3u;
-    float const k = (float)((int32_t)shifted >> 23);
-    float const f = opu_bits_float((shifted & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
-    float p = -7.634493022e-02f;
-    p = p * f + 1.276157564e-01f;
-    p = p * f + -1.316018306e-01f;
-    p = p * f + 1.420175823e-01f;
-    p = p * f + -1.662335730e-01f;
-    p = p * f + 2.000122687e-01f;
-    p = p * f + -2.500082104e-01f;
-    p = p * f + 3.333333171e-01f;
-    float const f2 = f * f;
-    /* ln 2 in two parts: the first has 16 bits, so k times it is exact. */
-    float const tail = p * (f2 * f) + (k * 1.42860677e-6f - 0.5f * f2);
-    return k * 0.693145752f + (f + tail);
-}
-
 /* x = k ln 2 + r, |r| <= ln(2) / 2; *k_out = k, and returns e^r. For |x| below 2^21. */
 static inline float opu_exp_reduced(float x, int32_t *k_out)
 {
@@ -139,22 +118,57 @@ static inline void opu_sincos2pif(float x, float *sin_out, float *cos_out)
     *cos_out = opu_bits_float(((cos_bits & ~swap) | (sin_bits & swap)) ^ cos_sign);
 }
 
+/* sqrt(-2 ln u), u = (floor(word / 2) + 1/2) / 2^31 in (0, 1], where it is exactly 0. */
+static inline float opu_normal_radius(uint32_t word)
+{
+    /* x = 2^31 u = 2^(k + 31) (1 + f), 1 + f in [sqrt(1/2), sqrt(2)). A signed conversion is one
+     * instruction. */
+    float const x = (float)(int32_t)(word >> 1) + 0.5f;
+    uint32_t const shifted = opu_float_bits(x) - 0x4eb504f3u;
+    float const k = (float)((int32_t)shifted >> 23);
+    float const f = opu_bits_float((shifted & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
+    float q = 2.021354807e-01f; /* -2 ln(1 + f) / f to 1.7e-7 */
+    q = q * f + -3.244507961e-01f;
+    q = q * f + 3.450170243e-01f;
+    q = q * f + -3.980034319e-01f;
+    q = q * f + 4.993981586e-01f;
+    q = q * f + -6.667011744e-01f;
+    q = q * f + 1.000007303e+00f;
+    q = q * f + -1.999999891e+00f;
+    return sqrtf(k * -1.38629436f + q * f);
+}
+
 /*
- * Two independent standard normal draws from two uniform words (Box and Muller 1958). The radius
- * takes the upper 31 bits of u0 (so |z| <= 6.66), the angle the upper 24 bits of u1.
+ * A point of the unit circle: the lower 30 bits of the word place it in the octant about (1, 0),
+ * the upper two reflect it, by the y axis and by the diagonal.
+ */
+static inline void opu_normal_direction(uint32_t word, float *x, float *y)
+{
+    float const r = (float)(int32_t)(word << 2) * 3.657295198e-10f; /* 2 pi / 2^34 */
+    float const z = r * r;
+    float s = -1.951729707e-04f;
+    s = s * z + 8.332178130e-03f;
+    s = s * z + -1.666665494e-01f;
+    float c = -1.359185182e-03f;
+    c = c * z + 4.165577689e-02f;
+    c = c * z + -4.999988474e-01f;
+    uint32_t const sine = opu_float_bits(r + (r * z) * s);
+    uint32_t const cosine = opu_float_bits(1.0f + c * z) ^ (word & 0x80000000u);
+    uint32_t const swap = (uint32_t)((int32_t)(word << 1) >> 31);
+    *x = opu_bits_float((cosine & ~swap) | (sine & swap));
+    *y = opu_bits_float((sine & ~swap) | (cosine & swap));
+}
+
+/* Two independent standard normal draws from two uniform words (Box and Muller 1958); |z| <= 6.66.
  */
 static inline void opu_box_muller(uint32_t u0, uint32_t u1, float *z0, float *z1)
 {
-    /* In (0, 1]: rounding may give 1, whose logarithm is exactly 0. A signed conversion is one
-     * instruction. */
-    float const uniform = (float)(int32_t)(u0 >> 1) * 0x1p-31f + 0x1p-32f;
-    float const radius = sqrtf(-2.0f * opu_logf(uniform));
-    float const angle = (float)(int32_t)(u1 >> 8) * 0x1p-24f;
-    float sine;
-    float cosine;
-    opu_sincos2pif(angle, &sine, &cosine);
-    *z0 = radius * cosine;
-    *z1 = radius * sine;
+    float const radius = opu_normal_radius(u0);
+    float x;
+    float y;
+    opu_normal_direction(u1, &x, &y);
+    *z0 = radius * x;
+    *z1 = radius * y;
 }
 
 #endif

@@ -6,14 +6,6 @@
 #include "core/base/philox.h"
 #include "core/base/vmath.h"
 
-void OPU_KERNEL(map_log)(const float *x, size_t n, float *a, float *b)
-{
-    (void)b;
-    for (size_t i = 0; i < n; i++) {
-        a[i] = opu_logf(x[i]);
-    }
-}
-
 void OPU_KERNEL(map_exp)(const float *x, size_t n, float *a, float *b)
 {
     (void)b;

@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 #define OPU_DECLARE(level) \
-    void map_log_##level(const float *x, size_t n, float *a, float *b); \
     void map_exp_##level(const float *x, size_t n, float *a, float *b); \
     void map_tanh_##level(const float *x, size_t n, float *a, float *b); \
     void map_sincos_##level(const float *x, size_t n, float *a, float *b); \
