@@ -334,6 +334,7 @@ static const struct opu_backend_ops ops = {
     .wait = sim_wait,
     .field = opu_sim_field,
     .describe = sim_describe,
+    .check = opu_sim_check,
 };
 
 const struct opu_backend opu_backend_sim = {

@@ -16,8 +16,8 @@
 #define OPU_SIM_MAX_PIXELS (UINT32_C(1) << 21)
 #define OPU_SIM_MAX_FRAMES UINT32_C(65536)
 
-/* Patterns whose fields a thread holds at a time: 128 x 2 KiB stay in the second-level cache. */
-#define OPU_SIM_PATTERNS 128
+/* Patterns whose fields a thread holds at a time, 2 KiB each: the matrix passes once for all. */
+#define OPU_SIM_PATTERNS 512
 
 struct opu_sim {
     struct opu_context *context;
@@ -52,6 +52,10 @@ struct opu_sim {
 /* sim_frames.c; see struct opu_backend_ops. */
 int opu_sim_submit(void *device, struct opu_frame_batch *batch, uint64_t *job);
 int opu_sim_field(void *device, const float *inputs, size_t rows, float *field);
+
+/* sim/acceptance/all.c; see struct opu_backend_ops. */
+int opu_sim_check(void *device, const struct opu_check_options *options, opu_check_fn fn,
+                  void *user);
 
 extern const struct opu_backend opu_backend_sim;
 

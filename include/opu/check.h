@@ -27,7 +27,7 @@ struct opu_check_curve {
 struct opu_check_row {
     size_t size;
     const char *test;    /**< "A5", "T7": as listed in sim/acceptance/README.md */
-    const char *group;   /**< "propagation", "media", "statistics", "camera", "time" */
+    const char *group;   /**< "propagation", "mirrors", "media", ... */
     const char *name;    /**< "Airy pattern of a circular aperture, 512 px" */
     const char *formula; /**< the formula and its source, one line */
     const char *drawn;   /**< the parameters, as they were drawn: "N = 317, w = 43 um", or NULL */
