@@ -221,6 +221,10 @@ static int create_frames(struct opu_projection *p)
     if (p->anchor == NULL) {
         return OPU_E_NO_MEMORY;
     }
+    if (p->readout->prepare != NULL) {
+        OPU_TRY(p->readout->prepare(p));
+    }
+    OPU_TRY(opu_pilot_create(p));
     OPU_TRY(opu_probe_create(p));
     OPU_TRY(opu_calibrate(p));
     return opu_probe_store(p);
@@ -290,6 +294,8 @@ void opu_projection_destroy(struct opu_projection *p)
     }
     opu_chunk_destroy(p);
     opu_probe_destroy(p);
+    opu_pilot_destroy(p);
+    opu_sideband_destroy(p->sideband);
     opu_context_free(p->context, p->staged);
     opu_context_free(p->context, p->anchor);
     opu_context_free(p->context, p->gain);
@@ -305,7 +311,7 @@ void opu_projection_destroy(struct opu_projection *p)
 
 size_t opu_projection_frames_per_row(const struct opu_projection *p)
 {
-    return p->floats ? 0 : p->patterns.per_row * p->readout->frames;
+    return p->floats ? 0 : opu_pilot_frames(p, p->patterns.per_row);
 }
 
 const char *opu_projection_describe(const struct opu_projection *p)

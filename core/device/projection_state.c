@@ -28,7 +28,7 @@ static uint64_t setup_hash(const struct opu_projection *p)
 }
 
 /* The parts of a saved calibration after its head, in order; returns how many. */
-#define STATE_PARTS 6
+#define STATE_PARTS 7
 struct state_part {
     void *data;
     size_t size;
@@ -58,6 +58,10 @@ static size_t state_parts(const struct opu_projection *p, struct state_rest *res
     if (p->probe.n_pairs > 0) {
         parts[n++] = (struct state_part){p->probe.answer,
                                          p->probe.n_pairs * p->n_out * sizeof *p->probe.answer};
+    }
+    if (p->pilot.n_answer > 0) {
+        parts[n++] =
+            (struct state_part){p->pilot.answer, p->pilot.n_answer * sizeof *p->pilot.answer};
     }
     return n;
 }

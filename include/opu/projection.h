@@ -5,7 +5,8 @@
  *
  * A projection is planned once (opu_projection_create: all checks, allocation and calibration) and
  * run many times. It is the same on every device. B's entries have the variance asked for; row i of
- * B does not depend on how many outputs were asked for.
+ * B does not depend on how many outputs were asked for, except off axis, where it depends on the
+ * size of the picture that they need (it stands in the identity).
  *
  * A projection belongs to its device's thread.
  */
@@ -47,8 +48,9 @@ struct opu_projection_options {
     double saturation; /**< largest share of saturated pixels that exposure calibration allows;
                           default 1e-6 */
     /**
-     * Read-outs with a reference arm: every so many patterns a pilot pattern is shown, and the
-     * reference's phase is corrected by it; -1: never, 0: default (never).
+     * Read-outs with a reference arm: a pilot pattern is shown before every so many patterns, and
+     * after the last one of a call, and the reference's phase is corrected by them; -1: never, 0:
+     * what the URI says (pilot=...), else never.
      */
     int64_t pilot_every;
 };
@@ -85,7 +87,10 @@ OPU_NODISCARD OPU_API int opu_project_submit(struct opu_projection *projection, 
 OPU_NODISCARD OPU_API int opu_project_wait(struct opu_projection *projection, float *out,
                                            size_t out_stride);
 
-/** Camera frames that a row costs at most (encoding times read-out); 0 on devices of floats. */
+/**
+ * Camera frames that a row costs at most (encoding times read-out, and the pilots of a call of one
+ * row); 0 on devices of floats.
+ */
 OPU_API size_t opu_projection_frames_per_row(const struct opu_projection *projection);
 
 /** One line: "ternary:0.5, phase4, 8 bits, exposures 12.1-108 us, row norm given back". Borrowed.

@@ -203,9 +203,12 @@ static void fewer_outputs_are_the_first_of_more(void **state)
     struct rig *const rig = *state;
     run(rig, rig->in, ROWS, rig->out);
     struct opu_projection *const few = create(rig->device, 30);
-    assert_string_equal(opu_projection_identity(few), opu_projection_identity(rig->projection));
+    bool const same =
+        strcmp(opu_projection_identity(few), opu_projection_identity(rig->projection)) == 0;
+    /* Off axis fewer outputs may take a smaller picture, which makes them another matrix. */
+    assert_true(same || strstr(opu_projection_identity(few), " offaxis ") != NULL);
     assert_ok(opu_project(few, rig->in, N_IN, ROWS, rig->again, 30));
-    for (size_t r = 0; r < ROWS; r++) {
+    for (size_t r = 0; same && r < ROWS; r++) {
         assert_true(agreement(rig->out + r * N_OUT, rig->again + r * 30, 30) > ALIKE);
     }
     /* The device went to the second one. */
