@@ -45,7 +45,8 @@ static void round_range(struct range *range, int n)
         range->high += 0.5 * fabs(range->high) + 1e-3;
     }
     range->step = round_step(range->high - range->low, n);
-    range->low = floor(range->low / range->step + 1e-9) * range->step;
+    /* A point may hang out by a fiftieth of a step: noise about zero wants no axis below it. */
+    range->low = floor(range->low / range->step + 0.02) * range->step;
     range->high = ceil(range->high / range->step - 1e-9) * range->step;
 }
 
