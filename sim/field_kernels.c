@@ -36,24 +36,24 @@ typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 #define SUBSETS 16 /* of a group */
 #define TABLES 8   /* groups whose tables are at hand: half a word */
 
-/* What the ways cost for a block, in cycles of a processor that adds 8 vectors from the first-level
- * cache in 4 and from the second in 12; they decide which way, not which bits. */
+/* What the ways cost for a block, in units that only compare; measured with 8 vectors a mirror from
+ * the second-level cache. They decide which way, not which bits. */
 #define COST_GROUP 5    /* one pattern's addition from a table */
-#define COST_TABLE 140  /* filling it */
-#define COST_PATTERN 30 /* starting a list ... */
-#define COST_MIRROR 12  /* ... and each mirror on it */
+#define COST_TABLE 270  /* filling it */
+#define COST_PATTERN 60 /* starting a list ... */
+#define COST_MIRROR 8   /* ... and each mirror on it */
 
-/* A buffer of lists: that of 16 patterns with all mirrors on, or all patterns at an eighth. */
-#define LIST_ENTRIES (16 * 64 * OPU_FIELD_WORDS)
+/* A buffer of lists: those of 64 patterns with all mirrors on, or of all patterns at an eighth. */
+#define LIST_ENTRIES (64 * 64 * OPU_FIELD_WORDS)
 
 struct tables {
     _Alignas(64) float sum[TABLES][SUBSETS][TABLE_FLOATS];
 };
 
 struct bits {
-    uint64_t word[OPU_FIELD_WORDS][OPU_FIELD_PATTERNS];
+    uint64_t word[OPU_FIELD_WORDS][OPU_FIELD_PATTERNS + 8]; /* rows in different cache sets */
     uint32_t n_on[OPU_FIELD_PATTERNS];
-    uint8_t by_table[OPU_FIELD_PATTERNS], by_list[OPU_FIELD_PATTERNS];
+    uint16_t by_table[OPU_FIELD_PATTERNS], by_list[OPU_FIELD_PATTERNS];
     size_t n_by_table, n_by_list;
 };
 
@@ -124,9 +124,9 @@ static void choose_ways(struct bits *bits, const struct opu_field_part *part)
     for (size_t p = 0; p < part->patterns.n; ++p) {
         size_t const by_list = COST_PATTERN + COST_MIRROR * (size_t)bits->n_on[p];
         if (tables && by_list > by_table) {
-            bits->by_table[bits->n_by_table++] = (uint8_t)p;
-        } else if (bits->n_on[p] > 0) {
-            bits->by_list[bits->n_by_list++] = (uint8_t)p;
+            bits->by_table[bits->n_by_table++] = (uint16_t)p;
+        } else if (bits->n_on[p] > 0 || part->start != NULL) {
+            bits->by_list[bits->n_by_list++] = (uint16_t)p;
         }
     }
 }
@@ -163,13 +163,13 @@ static void fill_tables(struct tables *tables, const float *columns, size_t n)
     }
 }
 
-/* sum += the subsets that a half word names, group by group */
-static inline void add_subsets(float *restrict sum, const struct tables *restrict tables,
+/* sum = from + the subsets that a half word names, group by group */
+static inline void add_subsets(float *sum, const float *from, const struct tables *restrict tables,
                                uint32_t half)
 {
     lanes acc[TABLE_LANES];
     for (int v = 0; v < TABLE_LANES; ++v) {
-        acc[v] = load(sum + v * LANES);
+        acc[v] = load(from + v * LANES);
     }
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC unroll 8
@@ -187,8 +187,12 @@ static inline void add_subsets(float *restrict sum, const struct tables *restric
 
 /* All that go by table, one strip of TABLE_FLOATS of a block. */
 static void add_by_table(const struct opu_field_part *part, const struct bits *bits,
-                         struct tables *tables, const float *columns, float *field)
+                         struct tables *tables, size_t block, size_t v)
 {
+    const float *const columns = part->columns + block * part->block_floats + v;
+    float *const field = part->field + block * OPU_BLOCK_FLOATS + v;
+    const float *const start =
+        part->start != NULL ? part->start + block * OPU_BLOCK_FLOATS + v : NULL;
     size_t const n = stretch(part);
     for (size_t first = 0; first < n; first += TABLES * GROUP) {
         size_t const left = n - first;
@@ -197,8 +201,11 @@ static void add_by_table(const struct opu_field_part *part, const struct bits *b
         for (size_t k = 0; k < bits->n_by_table; ++k) {
             size_t const p = bits->by_table[k];
             uint32_t const half = (uint32_t)(bits->word[first / 64][p] >> first % 64);
-            if (half != 0) {
-                add_subsets(field + p * part->stride, tables, half);
+            float *const sum = field + p * part->stride;
+            if (first == 0 && start != NULL) {
+                add_subsets(sum, start, tables, half);
+            } else if (half != 0) {
+                add_subsets(sum, sum, tables, half);
             }
         }
     }
@@ -224,13 +231,13 @@ static size_t list_mirrors(uint16_t *list, const struct bits *bits, size_t n_wor
     return n;
 }
 
-/* sum += the columns on the list, first each group's sum */
-static inline void add_listed(float *restrict sum, const float *restrict columns,
+/* sum = from + the columns on the list, first each group's sum */
+static inline void add_listed(float *sum, const float *from, const float *restrict columns,
                               const uint16_t *restrict list, size_t n)
 {
     lanes acc[LIST_LANES];
     for (int v = 0; v < LIST_LANES; ++v) {
-        acc[v] = load(sum + v * LANES);
+        acc[v] = load(from + v * LANES);
     }
     for (size_t i = 0; i < n; ++i) {
         const float *column = columns + (size_t)list[i] * OPU_BLOCK_FLOATS;
@@ -263,8 +270,10 @@ static void add_lists(const struct opu_field_part *part, const struct bits *bits
         for (size_t k = first; k < end; ++k) {
             size_t const p = bits->by_list[k];
             float *const field = part->field + p * part->stride + block * OPU_BLOCK_FLOATS;
+            const float *const from =
+                part->start != NULL ? part->start + block * OPU_BLOCK_FLOATS : field;
             for (size_t v = 0; v < OPU_BLOCK_FLOATS; v += LIST_FLOATS) {
-                add_listed(field + v, columns + v, list, bits->n_on[p]);
+                add_listed(field + v, from + v, columns + v, list, bits->n_on[p]);
             }
             list += bits->n_on[p] + 1;
         }
@@ -298,8 +307,7 @@ void OPU_KERNEL(opu_field_add)(const struct opu_field_part *part)
         }
         for (size_t block = 0; block < part->n_blocks; ++block) {
             for (size_t v = 0; v < OPU_BLOCK_FLOATS; v += TABLE_FLOATS) {
-                add_by_table(part, &bits, &tables, part->columns + block * part->block_floats + v,
-                             part->field + block * OPU_BLOCK_FLOATS + v);
+                add_by_table(part, &bits, &tables, block, v);
             }
         }
     }

@@ -9,9 +9,9 @@
 #include "sim/matrix.h"
 
 /* Most that one call takes: 1024 inputs of a block are 512 KiB and stay in the second-level cache
- * while the patterns pass. */
+ * while the patterns pass; many patterns, since each brings a strip of them there once. */
 #define OPU_FIELD_WORDS 16
-#define OPU_FIELD_PATTERNS 128
+#define OPU_FIELD_PATTERNS 512
 
 /* A stretch of inputs, whole words of 64 from the first, into some blocks of some patterns. */
 struct opu_field_part {
@@ -22,7 +22,8 @@ struct opu_field_part {
     size_t n_inputs;              /* of a pattern; its bits beyond are ignored */
     struct opu_patterns patterns; /* n <= OPU_FIELD_PATTERNS */
     size_t row_bytes;
-    float *field; /* field[p * stride + block * OPU_BLOCK_FLOATS ..] is added to */
+    float *field;       /* field[p * stride + block * OPU_BLOCK_FLOATS ..] is added to, */
+    const float *start; /* [n_blocks][OPU_BLOCK_FLOATS] or, if not NULL, becomes this first */
     size_t stride;
 };
 

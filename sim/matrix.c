@@ -6,6 +6,7 @@
 #include "core/base/fail.h"
 #include "core/base/mem.h"
 #include "sim/field_kernels.h"
+#include "sim/wave/big_memory.h"
 
 #include <string.h>
 #include <time.h>
@@ -65,7 +66,7 @@ static int init_entries(struct opu_sim_matrix *matrix)
         return opu_fail(OPU_E_INVALID, "sim: %zu inputs x %zu outputs overflow the address space",
                         matrix->n_inputs, matrix->n_outputs);
     }
-    matrix->entries = opu_context_alloc(matrix->context, bytes);
+    matrix->entries = opu_big_alloc(matrix->context, bytes, 1);
     if (matrix->entries == NULL) {
         return OPU_E_NO_MEMORY;
     }
@@ -261,6 +262,7 @@ static void add_drawn(const struct opu_sim_matrix *matrix, struct opu_field_part
     size_t const first = part.first_word * 64;
     size_t const n_blocks = part.n_blocks;
     float *const field = part.field;
+    const float *const start = part.start;
     part.columns = strip;
     part.n_blocks = 1;
     for (size_t block = 0; block < n_blocks; ++block) {
@@ -268,6 +270,7 @@ static void add_drawn(const struct opu_sim_matrix *matrix, struct opu_field_part
         draw_strip(matrix, first_block + block, first, n, strip);
         apply_mirrors(matrix, first, n, strip, unused);
         part.field = field + block * OPU_BLOCK_FLOATS;
+        part.start = start != NULL ? start + block * OPU_BLOCK_FLOATS : NULL;
         add_part(matrix, part, patterns);
     }
 }
@@ -275,10 +278,6 @@ static void add_drawn(const struct opu_sim_matrix *matrix, struct opu_field_part
 void opu_sim_matrix_field(const struct opu_sim_matrix *matrix, struct opu_patterns patterns,
                           size_t first_block, size_t n_blocks, float *field, size_t stride)
 {
-    for (size_t p = 0; p < patterns.n; ++p) {
-        memcpy(field + p * stride, matrix->start + first_block * OPU_BLOCK_FLOATS,
-               n_blocks * OPU_BLOCK_FLOATS * sizeof(*field));
-    }
     size_t const n_words = (matrix->n_inputs + 63) / 64;
     size_t const words = matrix->stored ? OPU_FIELD_WORDS : 1;
     size_t const block_floats = matrix->n_inputs * OPU_BLOCK_FLOATS;
@@ -291,6 +290,9 @@ void opu_sim_matrix_field(const struct opu_sim_matrix *matrix, struct opu_patter
                                       .row_bytes = matrix->row_bytes,
                                       .field = field,
                                       .stride = stride};
+        if (w == 0) {
+            part.start = matrix->start + first_block * OPU_BLOCK_FLOATS;
+        }
         if (matrix->stored) {
             part.columns = matrix->entries + first_block * block_floats + w * 64 * OPU_BLOCK_FLOATS;
             add_part(matrix, part, patterns);

@@ -71,7 +71,7 @@ struct opu_patterns {
 /*
  * field[p * stride + k * OPU_BLOCK_FLOATS ..]: block first_block + k of pattern p, k < n_blocks.
  * The more patterns and the more blocks (those of a tile) at a time, the faster. Any thread; takes
- * 120 KiB of stack.
+ * 320 KiB of stack.
  */
 void opu_sim_matrix_field(const struct opu_sim_matrix *matrix, struct opu_patterns patterns,
                           size_t first_block, size_t n_blocks, float *field, size_t stride);
