@@ -215,10 +215,11 @@ static void add_head(struct html *html, const struct comparison *c)
         html_add(html, i > 0 ? " and " : "");
         html_escape(html, c->sweeps[i].key);
     }
-    html_add(html, "%s</h1>\n<p class=\"lead\">%zu seed%s, ", c->n_sweeps > 0 ? " swept" : "",
+    html_add(html,
+             "%s</h1>\n<p class=\"lead\">%zu seed%s, epochs: ", c->n_sweeps > 0 ? " swept" : "",
              c->n_seeds, c->n_seeds == 1 ? "" : "s");
     html_escape(html, train_get(&c->base, "train.epochs", epochs));
-    html_add(html, " epochs, ");
+    html_add(html, ", in ");
     html_escape(html, c->dir);
     html_add(html, "</p>\n");
 }

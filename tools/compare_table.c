@@ -105,7 +105,7 @@ void compare_print(const struct comparison *c)
         int const n = (int)strlen(c->arms[a].label);
         width = n > width ? n : width;
     }
-    printf("%s: %zu seed%s, %s epochs; mean +- deviation of the sample\n", c->base.preset,
+    printf("%s: %zu seed%s, epochs: %s; mean +- deviation of the sample\n", c->base.preset,
            c->n_seeds, c->n_seeds == 1 ? "" : "s", train_get(&c->base, "train.epochs", epochs));
     printf("  %-*s  %-15s  %-17s  %-11s  %-9s  %-11s  %s\n", width, "", "accuracy (%)", "loss",
            "training", "frames", "light", "energy");
