@@ -8,8 +8,9 @@
  * give entries that pass for independent circular Gaussian; with one, H is a piece of a Fourier
  * matrix (infinite memory effect), with two it still shows. Each costs one transform.
  *
- * Drift: to the phases of each mask is added what an Ornstein-Uhlenbeck process of variance b / K
- * and correlation time b tau has moved, so that
+ * Drift: to the phases of each mask but the first is added what an Ornstein-Uhlenbeck process of
+ * variance b / (K - 1) and correlation time b tau has moved (the first lies in the plane of the
+ * inputs, where it would only turn the phase of each; a single one drifts itself), so that
  *
  *   <H(t + dt) H*(t)> = exp(-b (1 - exp(-dt / (b tau)))) = exp(-dt / tau + dt^2 / (2 b tau^2) - ..)
  *
@@ -25,13 +26,16 @@ static int build(struct opu_grid_medium *medium, const struct opu_medium_setup *
 {
     const struct opu_sim_options *const options = setup->options;
     size_t const masks = (size_t)options->masks;
+    size_t const still = masks > 1 ? 1 : 0;
     struct opu_screens_setup const screens = {.context = setup->context,
                                               .n = medium->fit.n,
                                               .count = masks,
                                               .pitch_m = medium->pitch_m,
-                                              .variance = OPU_CASCADE_VARIANCE / (double)masks,
+                                              .variance =
+                                                  OPU_CASCADE_VARIANCE / (double)(masks - still),
                                               .seed = setup->seed,
                                               .drifts = options->tau_s > 0.0,
+                                              .still = still,
                                               .slowness = OPU_CASCADE_VARIANCE};
     OPU_TRY(opu_screens_create(&medium->screens, &screens));
     for (size_t k = 0; k < masks; ++k) {

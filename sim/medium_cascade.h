@@ -3,7 +3,7 @@
 #ifndef OPU_SIM_MEDIUM_CASCADE_H
 #define OPU_SIM_MEDIUM_CASCADE_H
 
-/* b: variance of the drifting phases, summed over the masks; rad^2. */
+/* b: variance of the drifting phases, summed over the masks that drift; rad^2. */
 #define OPU_CASCADE_VARIANCE 256.0
 
 #endif

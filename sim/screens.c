@@ -158,7 +158,7 @@ static void draw_white(struct opu_screens *screens, uint64_t step)
             size_t const first = (size_t)block * per_block;
             screens->kernels.words(screens->setup.seed, (uint32_t)screen, (uint32_t)(first / 8),
                                    phase + first);
-            if (step != 0) {
+            if (step != 0 && screen >= screens->setup.still) {
                 add_drift(screens, &mix, screen, first);
                 add_drift(screens, &mix, screen, first + per_block / 2);
             }

@@ -45,6 +45,7 @@ struct opu_screens_setup {
     double variance;      /* sigma^2 of one screen, rad^2; of a white one: of what drifts */
     uint64_t seed;
     bool drifts;     /* keep what a move needs */
+    size_t still;    /* so many white screens, the first ones, do not drift */
     double slowness; /* correlation time of the phases over tau */
     bool deterministic;
 };

@@ -86,7 +86,8 @@ static int grain_shape(struct speckle *s)
                                           .x = x,
                                           .measured = seen,
                                           .expected = wanted};
-    /* the variance of I has the largest spread, sqrt(8 / grains) */
+    /* the contrast's spread, 1 / sqrt(grains), doubled for its square; correlated points count for
+     * more than one grain in the square's average, by half at least */
     return opu_accept(s->acceptance, (struct opu_check_row){
                                          .test = "T4",
                                          .name = "grain: largest deviation of the autocovariance",
@@ -94,7 +95,7 @@ static int grain_shape(struct speckle *s)
                                          .drawn = s->drawn,
                                          .value = worst,
                                          .low = 0.0,
-                                         .high = ACCEPT_SIGMAS * sqrt(8.0 / s->grains),
+                                         .high = ACCEPT_SIGMAS * sqrt(2.0 / s->grains),
                                          .samples = s->grains,
                                          .curve = &curve});
 }
@@ -123,7 +124,7 @@ static double light_of_pixel(const struct speckle *s, size_t picture, size_t x, 
     return sum / (double)(s->pixel * s->pixel);
 }
 
-/* Around the known mean 1: variance of the estimate of C^2 at most 8 C^4 / samples. */
+/* The estimate of C has the relative spread 1 / sqrt(samples) at most, that of full contrast. */
 static int pixel_average(struct speckle *s)
 {
     size_t const side = SIDE / s->pixel;
@@ -137,7 +138,7 @@ static int pixel_average(struct speckle *s)
     double const pixels = (double)(side * side * PATTERNS);
     double const wanted = averaged_contrast(s);
     double const samples = fmin(pixels, s->grains);
-    double const bar = ACCEPT_SIGMAS * sqrt(2.0 / samples);
+    double const bar = ACCEPT_SIGMAS / sqrt(samples);
     return opu_accept(
         s->acceptance,
         (struct opu_check_row){.test = "T3",

@@ -245,8 +245,8 @@ static double dot(const double *x, const double *y, size_t n)
     return sum;
 }
 
-/* Intensities as random features; the error of their mean product is that of the sample. */
-static int kernel(struct statistics *s)
+/* products[m] += I_x I_y over its expectation, for one pair of patterns. */
+static void add_products(const struct statistics *s, uint32_t pair, double scale, double *products)
 {
     size_t const n = s->measured.n;
     size_t const m = s->measured.m;
@@ -254,20 +254,37 @@ static int kernel(struct statistics *s)
     double y[MAX_INPUTS];
     double *const fx = s->room;
     double *const fy = s->room + 2 * m;
-    double const scale = 1.0 / moments_of(&s->measured).power;
-    draw_pattern(s, 1, false, x);
-    draw_pattern(s, 2, false, y);
+    draw_pattern(s, 2 * pair, false, x);
+    draw_pattern(s, 2 * pair + 1, false, y);
     field_of(&s->measured, x, fx);
     field_of(&s->measured, y, fy);
     double const overlap = dot(x, y, n);
     double const wanted = dot(x, x, n) * dot(y, y, n) + overlap * overlap;
-    double sum = 0.0;
-    double squares = 0.0;
     for (size_t i = 0; i < m; ++i) {
         double const ix = scale * (fx[2 * i] * fx[2 * i] + fx[2 * i + 1] * fx[2 * i + 1]);
         double const iy = scale * (fy[2 * i] * fy[2 * i] + fy[2 * i + 1] * fy[2 * i + 1]);
-        sum += ix * iy / wanted / (double)m;
-        squares += ix * iy / wanted * (ix * iy / wanted) / (double)m;
+        products[i] += ix * iy / wanted;
+    }
+}
+
+/* Intensities as random features. Outputs are the samples, each the mean over some pairs; the error
+ * is the sample's own. */
+static int kernel(struct statistics *s)
+{
+    enum { PAIRS = 16 };
+    size_t const m = s->measured.m;
+    double *const products = s->room + 4 * m;
+    double const scale = 1.0 / moments_of(&s->measured).power;
+    memset(products, 0, m * sizeof(*products));
+    for (uint32_t pair = 0; pair < PAIRS; ++pair) {
+        add_products(s, pair, scale, products);
+    }
+    double sum = 0.0;
+    double squares = 0.0;
+    for (size_t i = 0; i < m; ++i) {
+        double const product = products[i] / PAIRS;
+        sum += product / (double)m;
+        squares += product * product / (double)m;
     }
     double const bar = ACCEPT_SIGMAS * sqrt((squares - sum * sum) / (double)m);
     return row(s, (struct opu_check_row){
