@@ -276,8 +276,11 @@ static void a_single_input_and_output_can_be_probed(void **state)
 static void the_state_brings_the_answers_along(void **state)
 {
     (void)state;
-    for (size_t r = 0; r < N_READOUTS; r++) {
-        struct rig_case const given = {readouts[r], ",rin=0.01,leakage=0.005", 9, 30, 80, 16};
+    for (size_t r = 0; r <= N_READOUTS; r++) {
+        /* A pilot's answer is the matrix's too. */
+        const char *const readout = r < N_READOUTS ? readouts[r] : "phase3";
+        const char *const more = r < N_READOUTS ? ",rin=0.01,leakage=0.005" : ",pilot=5";
+        struct rig_case const given = {readout, more, 9, 30, 80, 16};
         float in[4 * 30], out[2][4 * 80];
         double seen[2];
         struct rig first = rig_make(&given);
@@ -295,7 +298,7 @@ static void the_state_brings_the_answers_along(void **state)
             wait_until(rig, 1.2);
             seen[i] = probe(rig);
             for (size_t k = 0; k < 4 * 30; k++) {
-                in[k] = (float)((k * 7) % 5) - (readouts[r][0] == 'i' ? 0.0f : 1.5f);
+                in[k] = (float)((k * 7) % 5) - (readout[0] == 'i' ? 0.0f : 1.5f);
             }
             assert_int_equal(opu_project(rig->projection, in, 30, 4, out[i], 80), OPU_OK);
         }
