@@ -10,6 +10,8 @@
 #include <math.h>
 #include <string.h>
 
+#define PAGE_BYTES 4096
+
 static bool transforms(enum opu_step_kind kind)
 {
     return kind == OPU_STEP_FORWARD || kind == OPU_STEP_INVERSE;
@@ -199,8 +201,11 @@ static void free_program(struct opu_context *context, struct opu_wave_program *p
     opu_context_free(context, program->passes);
 }
 
-/* Which direction comes first: the one that leaves fewer lines to the first and last pass; else the
- * one in which most masks meet columns, which lie as the tile does. */
+/*
+ * Which direction comes first: the one that leaves fewer lines to the first and last pass. Else the
+ * one in which most masks meet columns, which lie as the tile does; but rows where every row of a
+ * column's stretch of the mask is on another page.
+ */
 static bool prefer_columns(const struct opu_chain_setup *setup)
 {
     size_t n_transforms = 0;
@@ -210,9 +215,10 @@ static bool prefer_columns(const struct opu_chain_setup *setup)
         masks[n_transforms % 2] += setup->steps[k].kind == OPU_STEP_PHASE;
     }
     bool const alike = n_transforms % 2 == 0;
+    size_t const with_columns = setup->n * sizeof(uint16_t) >= PAGE_BYTES ? 1 : 0;
     size_t const rows = setup->in.height + (alike ? setup->out.height : setup->out.width);
     size_t const columns = setup->in.width + (alike ? setup->out.width : setup->out.height);
-    return columns < rows || (columns == rows && masks[0] >= masks[1]);
+    return columns < rows || (columns == rows && masks[with_columns] >= masks[1 - with_columns]);
 }
 
 int OPU_REAL(opu_wave_parts_init)(struct OPU_REAL(opu_wave_parts) * parts,

@@ -444,15 +444,20 @@ static void phase_rows(real *tile, size_t n_points, const uint16_t *q, size_t st
     for (size_t r = 0; r < n_points; ++r) {
         real *const re = tile + r * POINT;
         real *const im = re + LANES;
-        const uint16_t *const turns = q + r * stride;
+        const uint16_t *const words_of_point = q + r * stride;
+        int32_t turns[LANES]; /* widened on its own, so that vectors are whole after it */
+        EACH_LANE(l)
+        {
+            turns[l] = words_of_point[l];
+        }
         EACH_LANE(l)
         {
             real s;
             real c;
 #ifdef OPU_REAL_DOUBLE
-            opu_sincos2pi((double)(int32_t)turns[l] * (sign * 0x1p-16), &s, &c);
+            opu_sincos2pi((double)turns[l] * (sign * 0x1p-16), &s, &c);
 #else
-            opu_sincos2pif((float)(int32_t)turns[l] * (sign * 0x1p-16f), &s, &c);
+            opu_sincos2pif((float)turns[l] * (sign * 0x1p-16f), &s, &c);
 #endif
             MULTIPLY(re[l], im[l], c, s);
         }

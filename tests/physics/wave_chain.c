@@ -3,6 +3,7 @@
 #include "tests/physics/wave_support.h"
 
 #include "core/base/cpu.h"
+#include "sim/wave/lines.h"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -251,11 +252,161 @@ static void large_grids_agree_too(void **state)
     }
 }
 
+static void bits_depend_on_neither_batch_nor_threads(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {64, 1024};
+    for (size_t i = 0; i < 2; ++i) {
+        struct drawn drawn;
+        draw_chain(&drawn, sizes[i], chains[9].kinds, chains[9].n);
+        size_t const n_in = area(drawn.setup.in);
+        size_t const n_out = area(drawn.setup.out);
+        double complex *const in = draw_field(3 * n_in);
+        for (int narrow = 0; narrow < 2; ++narrow) {
+            double complex *const together = run_chain(&drawn, false, narrow == 1, in, 3);
+#ifdef _OPENMP
+            int const threads = omp_get_max_threads();
+            omp_set_num_threads(1);
+#endif
+            for (size_t b = 0; b < 3; ++b) {
+                double complex *const alone =
+                    run_chain(&drawn, false, narrow == 1, in + b * n_in, 1);
+                assert_memory_equal(alone, together + b * n_out, n_out * sizeof(*alone));
+                free(alone);
+            }
+#ifdef _OPENMP
+            omp_set_num_threads(threads);
+#endif
+            free(together);
+        }
+        free(in);
+        free_chain(&drawn);
+    }
+}
+
+static void every_level_gives_the_same_bits(void **state)
+{
+    (void)state;
+    enum { N = 256 };
+    size_t const reals = (size_t)N * 32;
+    float *const first = test_alloc(2 * reals, sizeof(float));
+    float *const tile = first + reals;
+    struct opu_line_plan_f32 plan;
+    assert_int_equal(opu_line_plan_init_f32(&plan, context, N), OPU_OK);
+    uint16_t *const mask = draw_mask(N);
+    for (int isa = 0; isa < OPU_ISA_COUNT; ++isa) {
+        if (!opu_isa_usable(isa)) {
+            continue;
+        }
+        const struct opu_line_kernels_f32 *const kernels = opu_line_kernels_of_f32(isa);
+        for (size_t i = 0; i < reals; ++i) {
+            tile[i] = (float)(i % 97) - 48.0f;
+        }
+        kernels->from_reversed(&plan, tile, false);
+        kernels->phase(tile, 16, mask, N, false, false);
+        kernels->phase(tile, 16, mask, N, true, true);
+        kernels->to_reversed(&plan, tile, true);
+        if (isa == OPU_ISA_BASE) {
+            memcpy(first, tile, reals * sizeof(float));
+        }
+        assert_memory_equal(tile, first, reals * sizeof(float));
+    }
+    opu_line_plan_fini_f32(&plan);
+    free(mask);
+    free(first);
+}
+
+static void refuse(struct opu_chain_setup setup, const char *wanted)
+{
+    struct opu_chain_f32 *chain = NULL;
+    assert_int_equal(opu_chain_create_f32(&chain, &setup, NULL), OPU_E_INVALID);
+    assert_null(chain);
+    if (strstr(opu_error_message(), wanted) == NULL) {
+        fail_msg("saw \"%s\", wanted \"%s\" in it", opu_error_message(), wanted);
+    }
+}
+
+static void bad_setups_are_refused_with_a_sentence(void **state)
+{
+    (void)state;
+    struct opu_step step = {.kind = OPU_STEP_PHASE};
+    struct opu_chain_setup const good = {.context = context,
+                                         .n = 64,
+                                         .pitch_m = PITCH_M,
+                                         .wavelength_m = WAVELENGTH_M,
+                                         .in = {0, 0, 64, 64},
+                                         .out = {0, 0, 64, 64},
+                                         .batch = 1};
+    struct opu_chain_setup bad = good;
+    bad.n = 96;
+    refuse(bad, "96 points a side, wanted a power of two");
+    bad = good;
+    bad.in.width = 65;
+    refuse(bad, "input window of 65 x 64 points");
+    bad = good;
+    bad.out.y = 64;
+    refuse(bad, "output window at (0, 64)");
+    bad = good;
+    bad.batch = 0;
+    refuse(bad, "batch of 0");
+    bad = good;
+    bad.wavelength_m = 0.0;
+    refuse(bad, "wavelength 0 m");
+    bad = good;
+    bad.steps = &step;
+    bad.n_steps = 1;
+    refuse(bad, "phase without a mask");
+    step.kind = OPU_STEP_LENS;
+    refuse(bad, "focal length 0 m");
+    step.kind = OPU_STEP_SPACE;
+    step.distance_m = (double)NAN;
+    refuse(bad, "finite distance");
+}
+
+/* Counts what a context hands out. */
+static void *counting_alloc(void *user, size_t size, size_t alignment)
+{
+    *(size_t *)user += size;
+    return aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+}
+
+static void counting_free(void *user, void *memory)
+{
+    (void)user;
+    free(memory);
+}
+
+static void memory_is_what_it_says(void **state)
+{
+    (void)state;
+    size_t counted = 0;
+    struct opu_context_options const options = {
+        .size = sizeof(options), .allocator = {&counted, counting_alloc, counting_free}};
+    struct opu_context *counting;
+    assert_int_equal(opu_context_create(&counting, &options), OPU_OK);
+    struct drawn drawn;
+    draw_chain(&drawn, 512, chains[9].kinds, chains[9].n);
+    drawn.setup.context = counting;
+    counted = 0;
+    size_t bytes = 0;
+    struct opu_chain_f32 *chain;
+    assert_int_equal(opu_chain_create_f32(&chain, &drawn.setup, &bytes), OPU_OK);
+    /* programs and lists, some kilobytes, are left out */
+    assert_true(bytes <= counted && counted - bytes < 16384);
+    opu_chain_destroy_f32(chain);
+    free_chain(&drawn);
+    opu_context_destroy(counting);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(passes_do_what_steps_one_by_one_do),
         cmocka_unit_test(large_grids_agree_too),
+        cmocka_unit_test(bits_depend_on_neither_batch_nor_threads),
+        cmocka_unit_test(every_level_gives_the_same_bits),
+        cmocka_unit_test(bad_setups_are_refused_with_a_sentence),
+        cmocka_unit_test(memory_is_what_it_says),
     };
     return cmocka_run_group_tests(tests, open_context, close_context);
 }
