@@ -65,11 +65,19 @@ CASES = (
     ("check exact: --n-in 100", 2, "", "*--n-in*100*power of two*"),
     ("check exact: --n-in 32 --n-out 256", 0, "*linearity error*PASS*rate here*", ""),
     ("check null: --n-in 32 --n-out 64", 5, "*linearity error*FAIL*", "*"),
-    ("check sim:readout=intensity --n-in 32 --n-out 256", 0, "*intensity*repeated answer*PASS*", ""),
-    ("check sim:readout=anchor,seed=26 --seed 1", 0, "*saturated pixels*PASS*", ""),
-    ("check sim:seed=30 --n-in 16 --n-out 64", 0, "*saturated pixels*PASS*", ""),
-    ("check sim:readout=intensity,seed=4 --seed 4 --n-in 64 --n-out 256", 0, "*saturated pixels*PASS*", ""),
-    ("check sim:saturation=0.01", 5, "*saturated pixels*FAIL*", ""),
+    ("check sim:readout=intensity --n-in 32 --n-out 256 --group projection", 0, "*intensity*repeated answer*PASS*", ""),
+    ("check sim:readout=anchor,seed=26 --seed 1 --group projection", 0, "*saturated pixels*PASS*", ""),
+    ("check sim:seed=30 --n-in 16 --n-out 64 --group projection", 0, "*saturated pixels*PASS*", ""),
+    ("check sim:readout=intensity,seed=4 --seed 4 --n-in 64 --n-out 256 --group projection", 0,
+     "*saturated pixels*PASS*", ""),
+    ("check sim:saturation=0.01 --group projection", 5, "*saturated pixels*FAIL*", ""),
+    ("check sim: --n-in 64 --n-out 256 --group matrix --seed 7", 0,
+     "*seed 7\n*matrix\n*Marchenko-Pastur*PASS*largest singular*PASS*smallest singular*PASS*", ""),
+    ("check sim: --n-in 64 --group speckle", 0, "*contrast*PASS*exp(-I/I0)*PASS*grain*PASS*Airy*PASS*", ""),
+    ("check exact: --n-in 32 --n-out 64 --group nothing", 2, "", "*--group: saw 'nothing'*wanted projection, matrix,*"),
+    ("check exact: --report .", 1, "", "*.: is a folder, wanted a file*"),
+    ("check exact: --n-in 32 --n-out 64 --report no/such/folder.html", 1, "", "*folder.html: can't be written: *"),
+    ("info sim:", 0, "*\n camera\n*read_noise=-1 *(e-, -1 to 1000000;*source: sim/camera.c)*", ""),
     ("check nosuch:", 3, "", "*nosuch*"),
 )
 
@@ -96,7 +104,7 @@ def failures_with_json_are_one_document(bench):
 
 def results_with_json_are_one_document(bench):
     for words in ("devices", "info exact:", "info sim: --n-in 16 --n-out 32", "train --list", "--version",
-                  "check exact: --n-in 32 --n-out 256", "check sim: --n-in 64 --n-out 256"):
+                  "check exact: --n-in 32 --n-out 256", "check sim: --n-in 64 --n-out 256 --group projection"):
         document = bench.opu(*words.split(), "--json").wants(0).document()
         assert document["command"], json.dumps(document)
 
@@ -115,6 +123,38 @@ def options_without_a_default_are_told(bench):
     assert "(null)" not in text, "a missing default is printed as (null)"
     document = bench.opu("info", "exact:", "--json").wants(0).document()
     assert {"seed", "of"} <= {option["key"] for option in document["options"]}, document["options"]
+
+
+def every_device_option_is_told_with_its_group_range_and_source(bench):
+    page = bench.opu("--man").wants(0).out.replace("\\-", "-")
+    text = " ".join(bench.opu("info", "sim:").wants(0).out.split())
+    for option in bench.opu("info", "sim:", "--json").wants(0).document()["options"]:
+        term = f"{option['key']}={option['default']}"
+        entry = page.split(f".B {term}\n", 1)[-1].split("\n", 1)[0]
+        assert term in text and option["help"] in entry, f"{term} is not documented: {entry}"
+        assert option["group"] and f".I {option['group']}\n" in page, f"{term} has no group"
+        for fact in ("unit", "range", "source"):
+            assert not option[fact] or option[fact] in entry, f"{term}: its {fact} is not told: {entry}"
+
+
+def check_writes_one_page_without_outside_references(bench):
+    seen = bench.opu("check", "sim:", "--n-in", "64", "--n-out", "256", "--group", "speckle", "--report", "page.html")
+    seen.wants(0, "*report page.html*", "")
+    page = bench.path("page.html").read_text()
+    assert "http" not in page and page.count('src="') == page.count('src="data:image/png;base64,') == 1, "references"
+    for words in ("exp(-I / I0)", "Autocorrelation", "badge pass", "sim:gaussian", "Goodman", "samples"):
+        assert words in page, f"the report lacks {words!r}"
+    assert page.count("<svg") == page.count("</svg>") == 2, "the report has other than two curves"
+    again = bench.opu("check", "sim:", "--n-in", "64", "--n-out", "256", "--group", "speckle", "--json").document()
+    curves = [row["curve"] for row in again["rows"] if "curve" in row]
+    assert len(curves) == 2 and all(len(c["x"]) == len(c["measured"]) == len(c["expected"]) for c in curves)
+    assert again["seed"] == 1 and again["failed"] == 0, again["failed"]
+    assert not list(bench.folder.glob("*.tmp")), "a draft was left behind"
+
+
+def check_says_the_same_twice(bench):
+    words = ("check", "sim:", "--n-in", "32", "--n-out", "128", "--group", "speckle", "--seed", "5")
+    assert bench.opu(*words).out == bench.opu(*words).out, "the same seed gave other figures"
 
 
 def options_may_stand_anywhere(bench):
@@ -186,6 +226,9 @@ main(
     results_with_json_are_one_document,
     every_command_has_help_with_examples,
     options_without_a_default_are_told,
+    every_device_option_is_told_with_its_group_range_and_source,
+    check_writes_one_page_without_outside_references,
+    check_says_the_same_twice,
     options_may_stand_anywhere,
     logs_go_to_stderr_as_asked,
     threads_wait_politely_whatever_the_command_is_called,
