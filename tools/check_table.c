@@ -29,6 +29,8 @@ uint64_t check_random(struct check *check)
     return z ^ z >> 31;
 }
 
+enum { NAME_COLUMNS = 46 };
+
 static char *copy_text(struct check *check, const char *text)
 {
     if (text == NULL) {
@@ -197,7 +199,12 @@ static void print_row(const struct check *check, const struct check_row *row)
              or_empty(row->unit));
     snprintf(name, sizeof name, "%s%s%s", or_empty(row->test), row->test != NULL ? " " : "",
              or_empty(row->name));
-    printf("  %-46s %-16s %s%-4s%s  %s", name, value, colour ? colours[row->verdict] : "",
+    bool const long_name = strlen(name) > NAME_COLUMNS;
+    printf("  %-*s", NAME_COLUMNS, name);
+    if (long_name) {
+        printf("\n  %*s", NAME_COLUMNS, "");
+    }
+    printf(" %-16s %s%-4s%s  %s", value, colour ? colours[row->verdict] : "",
            verdicts[row->verdict], colour ? "\033[0m" : "", or_empty(row->wanted));
     if (row->samples > 0.0 && row->own) {
         printf("; %.6g samples", row->samples);
