@@ -67,10 +67,10 @@ double opu_full_scale(const struct opu_projection *p);
 double opu_speckle_tail(double alpha, double beta);
 
 /*
- * A ramp over the reference in n_steps even phase steps with all mirrors off, lines[n_pixels];
- * *amplitude is the arm's while it was taken.
+ * A ramp over the reference in n_steps even phase steps with all mirrors off, lines[n_pixels]. The
+ * arm is as bright as suits `share` of the inputs on, at the *amplitude that is told.
  */
-OPU_NODISCARD int opu_measure_reference(struct opu_projection *p, size_t n_steps,
+OPU_NODISCARD int opu_measure_reference(struct opu_projection *p, size_t n_steps, double share,
                                         struct opu_line *lines, double *amplitude);
 
 /* OPU_E_DEVICE for a pixel that such a ramp found nothing of. */

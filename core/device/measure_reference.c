@@ -10,16 +10,16 @@
 #define RAMP_POINTS 128
 #define TOP 1.5   /* the ramp's longest exposure brings the reference to so many times full scale */
 #define SPAN 32.0 /* and its shortest to one 32nd of that */
-#define LEAKING 0.01 /* share of the inputs whose light the ramp's reference is chosen for */
 #define NR_PER_NS 4.0
 
 /*
  * Range of exposures and amplitude of the arm. Where the amplitude can be set it is that of a class
  * of few mirrors: the ramp's exposures are then as long as any class's, and S_off, which grows with
  * their root, is known better than one reading knows a field. Leakage of all mirrors must stay
- * below the arm's light, hence one mirror in a hundred.
+ * below the arm's light, hence one mirror in a hundred at least (`share`).
  */
-static int choose_ramp(struct opu_projection *p, struct opu_ramp *ramp, double *amplitude)
+static int choose_ramp(struct opu_projection *p, struct opu_ramp *ramp, double share,
+                       double *amplitude)
 {
     const struct opu_caps *const caps = &p->device->caps;
     double rate = caps->reference_per_us * (double)((1u << p->bits) - 1);
@@ -32,7 +32,7 @@ static int choose_ramp(struct opu_projection *p, struct opu_ramp *ramp, double *
     }
     *amplitude = 1.0;
     if ((caps->flags & OPU_CAP_REFERENCE_LEVELS) != 0) {
-        double const mirrors = fmax(1.0, LEAKING * (double)p->n_in);
+        double const mirrors = fmax(1.0, share * (double)p->n_in);
         double const longest = TOP * opu_full_scale(p) / caps->max_exposure_us;
         double const shortest = opu_full_scale(p) / (8.0 * caps->min_exposure_us);
         double const wanted = fmax(NR_PER_NS * p->tables.signal_rate * mirrors, longest);
@@ -47,8 +47,8 @@ static int choose_ramp(struct opu_projection *p, struct opu_ramp *ramp, double *
     return OPU_OK;
 }
 
-int opu_measure_reference(struct opu_projection *p, size_t n_steps, struct opu_line *lines,
-                          double *amplitude)
+int opu_measure_reference(struct opu_projection *p, size_t n_steps, double share,
+                          struct opu_line *lines, double *amplitude)
 {
     uint8_t *const dark = opu_calloc(p->context, p->chunk.frame_bytes, 1);
     if (dark == NULL) {
@@ -60,7 +60,7 @@ int opu_measure_reference(struct opu_projection *p, size_t n_steps, struct opu_l
                                                                  (double)k / (double)n_steps,
                                                     .amplitude = 1.0};
     }
-    int status = choose_ramp(p, &ramp, amplitude);
+    int status = choose_ramp(p, &ramp, share, amplitude);
     if (status == OPU_OK) {
         status = opu_measure_ramp(p, &ramp, lines);
     }

@@ -28,6 +28,8 @@
 #include "core/device/measure.h"
 #include "core/device/projection_internal.h"
 
+#define LEAKING 0.01 /* share of the inputs whose light the ramp's reference is chosen for */
+
 static bool layout(struct opu_layout *layout, size_t n_in, size_t n_out)
 {
     size_t const pixels = n_out / 2 + n_out % 2;
@@ -84,7 +86,7 @@ static int measure(struct opu_projection *p)
         return OPU_E_NO_MEMORY;
     }
     double amplitude = 1.0;
-    int status = opu_measure_reference(p, p->readout->frames, lines, &amplitude);
+    int status = opu_measure_reference(p, p->readout->frames, LEAKING, lines, &amplitude);
     if (status == OPU_OK) {
         status = solve(p, lines, amplitude, &p->tables);
     }
