@@ -173,7 +173,7 @@ static int bench_camera(const struct bench_options *options, struct bench_report
                                      .unit = "Mpx/s",
                                      .per_unit = N_TILES * OPU_TILE_PIXELS * 1e-6,
                                      .per_twin = TWIN_TILES * OPU_TILE_PIXELS * 1e-6,
-                                     .wanted = {NAN, 400.0, 400.0}};
+                                     .wanted = {(double)NAN, 400.0, 400.0}};
     struct opu_sensor sensor = opu_sensors[OPU_SENSOR_CMV2000];
     sensor.black_e = 52.0;
     struct opu_camera_setup const setup = {.context = options->context,
@@ -210,7 +210,7 @@ static int bench_strips(const struct bench_options *options, struct bench_report
         .unit = "Gnormals/s",
         .per_unit = STRIPS * (double)STRIP_INPUTS * OPU_BLOCK_FLOATS * 1e-9,
         .per_twin = TWIN_STRIPS * (double)STRIP_INPUTS * OPU_BLOCK_FLOATS * 1e-9,
-        .wanted = {NAN, 0.8, 1.5}};
+        .wanted = {(double)NAN, 0.8, 1.5}};
     struct strip_work work;
     opu_drift_mix_at(&work.mix, 0);
     work.strips =
