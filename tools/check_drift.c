@@ -37,7 +37,7 @@ static int probe(struct check *check, struct drift *drift)
     return status;
 }
 
-/* Four steps a decade from 0.01 s, until little is left of the matrix. */
+/* Two steps a decade from 0.01 s, until little is left of the matrix. */
 static int walk(struct check *check, struct drift *drift, bool simulated)
 {
     uint64_t const start = opu_device_clock(check->device);
@@ -90,7 +90,7 @@ static void judge(struct check *check, const struct drift *drift)
     }
     struct opu_check_curve const curve = {.title =
                                               "Drift: how much of the matrix is still the same",
-                                          .x_label = "device time (s), logarithmic from 10 ms",
+                                          .x_label = "device time (s)",
                                           .y_label = "correlation with the calibration's probe",
                                           .n = drift->n,
                                           .x = drift->time_s,

@@ -78,7 +78,7 @@ static void add_caption(struct html *html, const struct check_row *row)
     html_escape(html, or_empty(row->name));
     html_add(html, "</b>: ");
     value(html, row);
-    html_add(html, "; wanted ");
+    html_add(html, row->verdict == CHECK_NONE ? "; " : "; wanted ");
     html_escape(html, or_empty(row->wanted));
     if (row->drawn != NULL) {
         html_add(html, "; drawn: ");
