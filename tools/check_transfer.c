@@ -91,8 +91,7 @@ static struct line fit(const struct transfer *transfer)
     return (struct line){slope, sqrt(s / det), (sy - slope * sx) / s};
 }
 
-static void judge(struct check *check, const struct transfer *transfer, double dark_variance,
-                  double dark_samples)
+static void judge(struct check *check, const struct transfer *transfer, double dark_variance)
 {
     const struct opu_caps *const caps = opu_device_caps(check->device);
     struct line const line = fit(transfer);
@@ -140,22 +139,26 @@ static void judge(struct check *check, const struct transfer *transfer, double d
     if (drawn != NULL) {
         drawn->shape = CHECK_POINTS;
     }
-    if (electrons) {
-        double const expected = sqrt(caps->read_noise_e * caps->read_noise_e + step * step / 12.0);
-        /* Rounding is uniform only where noise spans it: below half a count nothing is told. */
-        bool const fair = caps->read_noise_e > 0.5 * step;
-        double const dark_bar = expected * (0.01 + 4.0 / sqrt(2.0 * dark_samples));
-        check_take(check,
-                   &(struct opu_check_row){
-                       .name = "dark noise",
-                       .formula = "sqrt(read noise^2 + step^2 / 12) (EMVA 1288, sec. 2.4)",
-                       .value = sqrt(dark_variance) * step,
-                       .unit = "e-",
-                       .low = fair ? expected - dark_bar : -(double)INFINITY,
-                       .high = fair ? expected + dark_bar : (double)INFINITY,
-                       .samples = dark_samples},
-                   false, fair ? "1 %, 4 deviations" : "less than half a count");
-    }
+}
+
+/* Noise without light, in electrons. */
+static void judge_dark(struct check *check, double step, double dark_variance, double samples)
+{
+    const struct opu_caps *const caps = opu_device_caps(check->device);
+    double const expected = sqrt(caps->read_noise_e * caps->read_noise_e + step * step / 12.0);
+    /* Rounding is uniform only where noise spans it: below half a count nothing is told. */
+    bool const fair = caps->read_noise_e > 0.5 * step;
+    double const bar = expected * (0.01 + 4.0 / sqrt(2.0 * samples));
+    check_take(
+        check,
+        &(struct opu_check_row){.name = "dark noise",
+                                .formula = "sqrt(read noise^2 + step^2 / 12) (EMVA 1288, sec. 2.4)",
+                                .value = sqrt(dark_variance) * step,
+                                .unit = "e-",
+                                .low = fair ? expected - bar : -(double)INFINITY,
+                                .high = fair ? expected + bar : (double)INFINITY,
+                                .samples = samples},
+        false, fair ? "1 %, 4 deviations" : "less than half a count");
 }
 
 static double mean_variance(const struct check_shot *shot)
@@ -192,7 +195,11 @@ static int measure(struct check_shot *shot, struct transfer *transfer)
         }
     }
     if (status == OPU_OK) {
-        judge(shot->check, transfer, dark_variance, (double)shot->n_pixels * (FRAMES - 1));
+        judge(shot->check, transfer, dark_variance);
+        if (caps->full_well_e > 0.0) {
+            judge_dark(shot->check, transfer->step_e, dark_variance,
+                       (double)shot->n_pixels * (FRAMES - 1));
+        }
     }
     return status;
 }
