@@ -54,7 +54,7 @@ struct opu_sim_options {
     double dsnu_e;        /* rms; -1: the camera's */
     double dark_e_per_s;  /* at 25 degrees; -1: the camera's */
     double temperature_c; /* of the sensor; dark current doubles every 8 degrees */
-    double black_e;       /* black level; -1: four times the read noise */
+    double black_e;       /* black level; -1: four times read noise and DSNU together */
     int noise;            /* enum opu_sim_noise */
 
     /* laser */
