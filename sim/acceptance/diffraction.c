@@ -303,14 +303,14 @@ static int near_field(struct opu_acceptance *acceptance, bool show)
                                .curve = show ? &curve : NULL});
 }
 
-/* A7: behind a half plane a quarter of the intensity falls on the geometric edge; the ripple of a
- * slit's far edge is taken off. The grid holds all frequencies that reach from edge to edge. */
+/* A7: behind a half plane a quarter of the intensity falls on the geometric edge; what the slit's
+ * far edge adds is taken off by the formula. */
 static int edge(struct opu_acceptance *acceptance)
 {
-    enum { WIDTH = 512, SIDE = WIDTH + 2, GRID = 2048 };
+    enum { WIDTH = 128, SIDE = WIDTH + 2, GRID = 16 * WIDTH };
     double const pitch_m = 10.0 * WAVELENGTH_M;
     double const half = 0.5 * WIDTH;
-    double const number = opu_accept_draw(acceptance, 32.0, 60.0);
+    double const number = opu_accept_draw(acceptance, 1.0, 3.0);
     double const z_m = half * half * pitch_m * pitch_m / (number * WAVELENGTH_M);
     double const per_pixel = pitch_m * sqrt(2.0 / (WAVELENGTH_M * z_m));
     struct plane plane;
