@@ -155,7 +155,7 @@ static int ways(struct opu_acceptance *acceptance)
         uint64_t const seed = opu_accept_draw_seed(acceptance);
         struct opu_measured measured;
         OPU_TRY(opu_measured_init(&measured, acceptance->context, &options, seed, n, m));
-        double worst = NAN;
+        double worst = (double)NAN;
         float *const room = opu_calloc(acceptance->context, 2 * (n * m + n + 2 * m), sizeof(*room));
         int const status =
             room == NULL ? OPU_E_NO_MEMORY : compare_ways(&measured, room, seed, &worst);
