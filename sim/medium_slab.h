@@ -22,6 +22,12 @@
  *
  *   C_I(Delta) = exp(-2 sum_s sigma^2 (1 - exp(-(z_s Delta)^2 / lc^2)))
  *
+ * One step of the grid is a tilt of lambda / (n pitch): a slab narrower than some times its
+ * thickness (n pitch < about 2 L) forgets within one step. On wider grids neighbouring entries
+ * along the diagonals of H share light, as neighbouring mirrors do on a bench; singular values stay
+ * with Marchenko-Pastur there, but sums over all entries (<t>, <t^2>) scatter more than those of
+ * independent ones.
+ *
  * Drift: screens are Ornstein-Uhlenbeck processes of correlation time tau L / ls; the matrix then
  * has <H(t + dt) H*(t)> = exp(-(L / ls)(1 - exp(-dt ls / (tau L)))), exp(-dt / tau) for small dt.
  *
