@@ -46,12 +46,12 @@ enum opu_step_kind {
 
 struct opu_step {
     enum opu_step_kind kind;
-    const uint16_t
-        *phase;          /* [n][n], borrowed for the life of the chain; may change between calls */
-    const double *taper; /* [n], borrowed while the chain is created */
-    double distance_m;   /* SPACE, FRESNEL */
-    double focal_m;      /* LENS */
-    double radius;       /* APERTURE, in grid steps */
+    const uint16_t *phase; /* [n][n], borrowed for the life of the chain; may change between calls;
+                            * large ones best from opu_big_alloc() (huge pages) */
+    const double *taper;   /* [n], borrowed while the chain is created */
+    double distance_m;     /* SPACE, FRESNEL */
+    double focal_m;        /* LENS */
+    double radius;         /* APERTURE, in grid steps */
 };
 
 struct opu_chain_setup {
@@ -63,7 +63,7 @@ struct opu_chain_setup {
     size_t n_steps;
     struct opu_window in, out;
     size_t batch;       /* most fields of one call: small grids run side by side, one a thread */
-    bool deterministic; /* the same bits on every processor: plain transforms, no vector code */
+    bool deterministic; /* nothing to do: the bits are the same on every processor anyway */
 };
 
 #define OPU_CHAIN_DECLARE(real, name) \
