@@ -2,6 +2,7 @@
 /* opu compare: back-propagation, DFA with and without optics, and the head alone, over seeds. */
 #include "tools/commands.h"
 #include "tools/compare.h"
+#include "tools/interrupt.h"
 
 #include <string.h>
 
@@ -86,7 +87,7 @@ static int run(struct cli *cli, const void *options, int argc, char **argv)
     struct comparison c = {.cli = cli, .wish = options, .source = argv[0]};
     enum cli_place place = CLI_AT_DATA;
     (void)argc;
-    compare_catch_signals();
+    interrupt_catch();
     int const status = prepare(&c, argv, &place);
     int const code = status < 0 ? cli_fail(cli, place, status) : train(&c);
     compare_plan_free(&c);

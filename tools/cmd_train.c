@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* opu train: trains a network, keeps a run folder, stops and resumes without losing a bit. */
 #include "tools/commands.h"
+#include "tools/interrupt.h"
 #include "tools/preset.h"
 #include "tools/report.h"
-#include "tools/train_result.h"
 #include "tools/train_setup.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <string.h>
-
-/* Signals seen; the second one kills, as the handler is taken back by the first. */
-static volatile sig_atomic_t stop_wanted;
-
-static void on_signal(int number)
-{
-    (void)number;
-    stop_wanted = 1;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_flags = (int)SA_RESETHAND};
-    action.sa_handler = on_signal;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 /* Said once, however long it stays below. */
 static void warn_of_drift(struct training *training, const struct opu_train_progress *progress)
@@ -75,7 +56,7 @@ static int on_progress(void *user, const struct opu_train_progress *progress)
         }
         fputc('\n', stderr);
     }
-    return stop_wanted != 0;
+    return interrupt_seen();
 }
 
 static int dry_run(struct training *training)
@@ -140,32 +121,15 @@ static enum cli_place place_of(struct training *training, int status)
     return seen == OPU_E_NOT_FOUND ? CLI_AT_DEVICE : CLI_AT_DATA;
 }
 
-static struct train_summary summary_of(const struct training *training, const char *state)
-{
-    struct train_summary summary = {
-        .preset = training->preset, .dir = training->dir, .state = state};
-    train_get(training, "train.method", summary.method);
-    train_get(training, "feedback.device", summary.device);
-    train_get(training, "train.seed", summary.seed);
-    train_get(training, "train.epochs", summary.epochs);
-    if (strcmp(summary.method, "dfa") != 0) {
-        summary.device[0] = 0;
-    }
-    return summary;
-}
-
 /* After the last epoch: result.json, report.html, the document or the table, and the target. */
 static int finish(struct training *training)
 {
     struct cli *const cli = training->cli;
     const struct cli_double *const target = &training->wish->target;
-    struct opu_train_result result = {.size = sizeof result};
-    struct train_summary summary = summary_of(training, "done");
+    struct opu_train_result result;
+    struct train_summary summary;
     char report[RUN_FILE_SIZE] = "";
-    int status = opu_trainer_result(training->trainer, &result);
-    if (status == OPU_OK) {
-        status = train_result_write(cli, &summary, &result);
-    }
+    int status = train_close(training, OPU_OK, &summary, &result);
     if (status == OPU_OK) {
         status = report_write(cli, training->dir, report, sizeof report);
     }
@@ -191,17 +155,22 @@ static int finish(struct training *training)
 static int give_up(struct training *training, int status)
 {
     struct cli *const cli = training->cli;
-    struct opu_train_result result = {.size = sizeof result};
+    struct opu_train_result result;
+    struct train_summary summary;
+    char report[RUN_FILE_SIZE];
+    int told = train_close(training, status, &summary, &result);
+    if (told == OPU_OK && strcmp(summary.state, "stopped") == 0) {
+        told = report_write(cli, training->dir, report, sizeof report);
+    }
+    if (told < 0) {
+        cli_say(cli, "%s", opu_error_message());
+    }
     if (status == OPU_E_CANCELLED) {
-        struct train_summary const summary = summary_of(training, "interrupted");
-        if (opu_trainer_result(training->trainer, &result) == OPU_OK &&
-            train_result_write(cli, &summary, &result) < 0) {
-            cli_say(cli, "%s", opu_error_message());
-        }
-        status = opu_fail(OPU_E_CANCELLED,
-                          "stopped; the checkpoint is in %s, go on with: opu train "
-                          "--resume %s",
-                          training->dir, training->dir);
+        status =
+            opu_fail(status, "stopped; the checkpoint is in %s, go on with: opu train --resume %s",
+                     training->dir, training->dir);
+    } else {
+        status = opu_fail(status, "%s", summary.why);
     }
     return cli_fail(cli, CLI_AT_DEVICE, status);
 }
@@ -224,7 +193,7 @@ static int train(struct training *training)
     if (dry) {
         return dry_run(training);
     }
-    struct train_summary const summary = summary_of(training, "running");
+    struct train_summary const summary = train_summary_of(training);
     status = train_result_write(cli, &summary, NULL);
     if (status < 0) {
         return cli_fail(cli, CLI_AT_DATA, status);
@@ -274,7 +243,7 @@ static int run(struct cli *cli, const void *options, int argc, char **argv)
         return cli_fail(cli, CLI_AT_USAGE,
                         opu_fail(OPU_E_INVALID, "--out: longer than %d bytes", RUN_PATH_SIZE - 1));
     }
-    catch_signals();
+    interrupt_catch();
     int status = opu_train_config_create(&training.config, cli->context);
     if (status == OPU_OK && training.wish->resume) {
         status = train_prepare_resume(&training, argc, argv);

@@ -58,6 +58,7 @@ struct compare_arm {
 struct compare_tap {
     char name[64];
     double best, last; /* cosine with back-propagation's gradient, over epochs and at the end */
+    double *mean;      /* [n_epochs] the same; NaN where it was not measured */
 };
 
 /* What a run came to, as its folder tells. */
@@ -82,7 +83,7 @@ struct compare_run {
     uint64_t seed;
     char *dir;
     enum compare_state state;
-    bool kept;     /* done before this command */
+    bool kept;     /* ended before this command */
     double wall_s; /* of training here, 0 if kept */
     char why[256];
     struct compare_figures figures;
@@ -123,6 +124,9 @@ const char *compare_get(const struct compare_arm *arm, const char *key,
  */
 OPU_NODISCARD int compare_look(struct comparison *c);
 
+/* Whether there is nothing left to train: done, or ended without a result. */
+bool compare_ended(const struct compare_run *run);
+
 /* Fills the run's figures from its folder; state becomes COMPARE_DONE. */
 OPU_NODISCARD int compare_read(const struct comparison *c, struct compare_run *run);
 
@@ -135,8 +139,6 @@ OPU_NODISCARD int compare_try(struct comparison *c, enum cli_place *place);
  * marked and left.
  */
 OPU_NODISCARD int compare_train(struct comparison *c);
-void compare_catch_signals(void);
-bool compare_stopped(void);
 
 /* compare_stat.c */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What is there before a step is trained: runs in their folders, devices, networks that can be. */
 #include "tools/compare.h"
+#include "tools/interrupt.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -22,10 +23,11 @@ static double *copy(const double *values, size_t n)
     return all;
 }
 
-static void take_tap(struct compare_tap *tap, const struct run_tap *from, size_t n_epochs)
+static int take_tap(struct compare_tap *tap, const struct run_tap *from, size_t n_epochs)
 {
     *tap = (struct compare_tap){.best = (double)NAN, .last = (double)NAN};
     snprintf(tap->name, sizeof tap->name, "%s", from->name);
+    tap->mean = copy(from->mean, n_epochs);
     for (size_t i = 0; i < n_epochs; i++) {
         double const mean = from->mean[i];
         if (isfinite(mean)) {
@@ -33,6 +35,7 @@ static void take_tap(struct compare_tap *tap, const struct run_tap *from, size_t
             tap->best = isfinite(tap->best) && tap->best > mean ? tap->best : mean;
         }
     }
+    return tap->mean != NULL ? OPU_OK : opu_fail(OPU_E_NO_MEMORY, "no memory for %s", from->name);
 }
 
 static int take_figures(struct compare_figures *f, const struct run_folder *folder)
@@ -49,7 +52,10 @@ static int take_figures(struct compare_figures *f, const struct run_folder *fold
     f->saturated_share = number(optical, "saturated_share");
     f->n_taps = folder->n_taps < COMPARE_MAX_TAPS ? folder->n_taps : COMPARE_MAX_TAPS;
     for (size_t i = 0; i < f->n_taps; i++) {
-        take_tap(&f->taps[i], &folder->taps[i], folder->n_epochs);
+        int const status = take_tap(&f->taps[i], &folder->taps[i], folder->n_epochs);
+        if (status < 0) {
+            return status;
+        }
     }
     f->n_epochs = folder->n_epochs;
     f->epoch = copy(folder->epoch, folder->n_epochs);
@@ -102,6 +108,22 @@ static int check_config(const struct comparison *c, const struct compare_run *ru
     return OPU_OK;
 }
 
+/*
+ * A run that diverged would do so again, and one that probe.stop ended would stop again some steps
+ * on: either stays what it was until its folder is taken away.
+ */
+static bool is_over(const json_t *result)
+{
+    const json_t *const error = json_object_get(result, "error");
+    return strcmp(run_folder_text(result, "state"), "stopped") == 0 ||
+           strcmp(run_folder_text(error, "status"), opu_status_name(OPU_E_NUMERIC)) == 0;
+}
+
+bool compare_ended(const struct compare_run *run)
+{
+    return run->state == COMPARE_DONE || run->state == COMPARE_FAILED;
+}
+
 static int look_at(struct comparison *c, struct compare_run *run)
 {
     struct run_folder folder;
@@ -117,6 +139,11 @@ static int look_at(struct comparison *c, struct compare_run *run)
         run->state = COMPARE_DONE;
         run->kept = true;
         c->n_done++;
+    } else if (status == OPU_OK && is_over(folder.result)) {
+        run->state = COMPARE_FAILED;
+        run->kept = true;
+        snprintf(run->why, sizeof run->why, "%s",
+                 run_folder_text(json_object_get(folder.result, "error"), "message"));
     } else if (status == OPU_OK && run_folder_has(run->dir, RUN_CHECKPOINT)) {
         run->state = COMPARE_PART;
     }
@@ -165,11 +192,11 @@ int compare_try(struct comparison *c, enum cli_place *place)
     for (size_t a = 0; a < c->n_arms && status == OPU_OK; a++) {
         bool wanted = false;
         for (size_t s = 0; s < c->n_seeds; s++) {
-            wanted = wanted || c->runs[a * c->n_seeds + s].state != COMPARE_DONE;
+            wanted = wanted || !compare_ended(&c->runs[a * c->n_seeds + s]);
         }
         /* Of the arms without optics one stands for all: they differ in nothing that can fail. */
         bool const worth = c->arms[a].method == COMPARE_OPTICAL || a == 0;
-        if (wanted && worth && !compare_stopped()) {
+        if (wanted && worth && !interrupt_seen()) {
             status = try_arm(c, &c->arms[a], place);
         }
     }

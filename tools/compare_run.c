@@ -1,37 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Trains the runs of a comparison one after the other, tells how far it is, stops on Ctrl-C. */
 #include "tools/compare.h"
+#include "tools/interrupt.h"
 #include "tools/report.h"
-#include "tools/train_result.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Signals seen; the second one kills, as the handler is taken back by the first. */
-static volatile sig_atomic_t stop_wanted;
-
-static void on_signal(int number)
-{
-    (void)number;
-    stop_wanted = 1;
-}
-
-void compare_catch_signals(void)
-{
-    struct sigaction action = {.sa_flags = (int)SA_RESETHAND};
-    action.sa_handler = on_signal;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-bool compare_stopped(void)
-{
-    return stop_wanted != 0;
-}
 
 /* Mean time of the runs trained here, of the arm's method if there is one, or the fallback. */
 static double expected_s(const struct comparison *c, size_t arm, double fallback)
@@ -83,69 +59,34 @@ static int on_progress(void *user, const struct opu_train_progress *progress)
                           c->n_taken, n, c->arms[run->arm].label, run->seed, progress->epoch,
                           progress->epochs, 100.0 * progress->train_accuracy, left);
     }
-    return stop_wanted != 0;
-}
-
-/* The run folder's result.json is the one that opu train writes. */
-static int write_result(struct training *training, const char *state,
-                        const struct opu_train_result *result)
-{
-    struct cli as_train = *training->cli;
-    struct train_summary summary = {
-        .preset = training->preset, .dir = training->dir, .state = state};
-    as_train.command = cli_command_find("train");
-    train_get(training, "train.method", summary.method);
-    train_get(training, "feedback.device", summary.device);
-    train_get(training, "train.seed", summary.seed);
-    train_get(training, "train.epochs", summary.epochs);
-    if (strcmp(summary.method, "dfa") != 0) {
-        summary.device[0] = 0;
-    }
-    return train_result_write(&as_train, &summary, result);
+    return interrupt_seen();
 }
 
 /*
- * A training that ended so says something about its arm, not about the comparison: it diverged, or
- * the matrix drifted below the bound that probe.stop sets.
+ * After the last step, or where it stopped: result.json, report.html. A training that diverged, or
+ * whose matrix drifted away, says something about its arm and ends nothing but itself.
  */
-static bool says_something(const struct compare_arm *arm, int status)
-{
-    char bound[OPU_OPTION_TEXT_SIZE];
-    bool const watched = strtod(compare_get(arm, "probe.stop", bound), NULL) > 0.0;
-    return status == OPU_E_NUMERIC || (status == OPU_E_DEVICE && watched);
-}
-
-/* After the last step, or where it stopped: result.json, report.html. */
 static int close_run(struct comparison *c, struct compare_run *run, struct training *training,
                      int status)
 {
-    struct opu_train_result result = {.size = sizeof result};
-    char file[RUN_FILE_SIZE], sentence[256];
-    bool const ended = says_something(&c->arms[run->arm], status);
-    snprintf(sentence, sizeof sentence, "%s", status < 0 ? opu_error_message() : "");
-    if (status == OPU_OK || status == OPU_E_CANCELLED || ended) {
-        int told = opu_trainer_result(training->trainer, &result);
-        if (told == OPU_OK) {
-            told = write_result(training,
-                                status == OPU_OK            ? "done"
-                                : status == OPU_E_CANCELLED ? "interrupted"
-                                                            : "failed",
-                                &result);
-        }
-        if (told == OPU_OK && status == OPU_OK) {
-            told = report_write(c->cli, run->dir, file, sizeof file);
-        }
-        if (told < 0) {
-            return told;
-        }
+    struct opu_train_result result;
+    struct train_summary summary;
+    char file[RUN_FILE_SIZE];
+    int told = train_close(training, status, &summary, &result);
+    bool const ended = status == OPU_E_NUMERIC || strcmp(summary.state, "stopped") == 0;
+    if (told == OPU_OK && (status == OPU_OK || ended)) {
+        told = report_write(c->cli, run->dir, file, sizeof file);
+    }
+    if (status < 0 && !ended) {
+        return opu_fail(status, "%s", summary.why[0] != 0 ? summary.why : "stopped");
+    }
+    if (told < 0) {
+        return told;
     }
     if (ended) {
         run->state = COMPARE_FAILED;
-        snprintf(run->why, sizeof run->why, "%s", sentence);
+        snprintf(run->why, sizeof run->why, "%.*s", (int)sizeof run->why - 1, summary.why);
         return OPU_OK;
-    }
-    if (status < 0) {
-        return opu_fail(status, "%s", sentence);
     }
     return compare_read(c, run);
 }
@@ -166,7 +107,10 @@ static int train_one(struct comparison *c, struct compare_run *run)
             opu_trainer_create(&training.trainer, c->cli->context, arm->config, run->dir, resume);
     }
     if (status == OPU_OK) {
-        status = write_result(&training, "running", NULL);
+        struct cli as_train = *c->cli;
+        struct train_summary const summary = train_summary_of(&training);
+        as_train.command = cli_command_find("train");
+        status = train_result_write(&as_train, &summary, NULL);
         if (status == OPU_OK) {
             status = opu_trainer_run(training.trainer, on_progress, c);
             cli_progress_end(&c->progress);
@@ -185,7 +129,7 @@ static void tell(const struct comparison *c, const struct compare_run *run)
     fprintf(stderr, "run %zu/%zu  %s, seed %" PRIu64 ": ", c->n_taken, n, c->arms[run->arm].label,
             run->seed);
     if (run->state == COMPARE_FAILED) {
-        fprintf(stderr, "no result: %s\n", run->why);
+        fprintf(stderr, "no result: %s%s\n", run->why, run->kept ? "; so its folder tells" : "");
         return;
     }
     fprintf(stderr, "%.2f %%", 100.0 * run->figures.test_accuracy);
@@ -208,9 +152,9 @@ int compare_train(struct comparison *c)
         for (size_t a = 0; a < c->n_arms; a++) {
             c->now = a * c->n_seeds + s;
             struct compare_run *const run = &c->runs[c->now];
-            int status = stop_wanted != 0 ? opu_fail(OPU_E_CANCELLED, "stopped") : OPU_OK;
+            int status = interrupt_seen() ? opu_fail(OPU_E_CANCELLED, "stopped") : OPU_OK;
             c->n_taken++;
-            if (status == OPU_OK && run->state != COMPARE_DONE) {
+            if (status == OPU_OK && !compare_ended(run)) {
                 status = train_one(c, run);
                 c->n_done += status == OPU_OK && run->state == COMPARE_DONE ? 1 : 0;
             }

@@ -59,6 +59,12 @@ json_t *train_result_json(const struct cli *cli, const struct train_summary *sum
                         json_integer((json_int_t)strtoll(summary->seed, NULL, 10)));
     json_object_set_new(document, "epochs",
                         json_integer((json_int_t)strtoll(summary->epochs, NULL, 10)));
+    if (summary->why[0] != 0) {
+        json_t *const why = json_string(summary->why);
+        json_object_set_new(document, "error",
+                            json_pack("{s:s, s:o}", "status", opu_status_name(summary->status),
+                                      "message", why != NULL ? why : json_string("(not UTF-8)")));
+    }
     if (result != NULL) {
         add_figures(document, result);
     }

@@ -8,7 +8,9 @@
 
 struct train_summary {
     const char *preset, *dir, *report; /* report: NULL where there is none (yet) */
-    const char *state;                 /* running, interrupted, done */
+    const char *state;                 /* running, interrupted, stopped, failed, done */
+    int status;                        /* of a run that was stopped or failed */
+    char why[512];                     /* and its sentence, else "" */
     char method[OPU_OPTION_TEXT_SIZE], seed[OPU_OPTION_TEXT_SIZE], epochs[OPU_OPTION_TEXT_SIZE];
     char device[OPU_OPTION_TEXT_SIZE]; /* "": the method needs none */
 };

@@ -2,10 +2,10 @@
 /* From the command line's words to a configuration and a run folder. */
 #include "tools/train_setup.h"
 #include "tools/preset.h"
-#include "tools/train_result.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -233,4 +233,48 @@ int train_prepare_resume(struct training *training, int argc, char **argv)
     }
     train_result_preset(training->dir, training->preset, sizeof training->preset);
     return apply_options(training);
+}
+
+struct train_summary train_summary_of(const struct training *training)
+{
+    struct train_summary summary = {
+        .preset = training->preset, .dir = training->dir, .state = "running"};
+    train_get(training, "train.method", summary.method);
+    train_get(training, "feedback.device", summary.device);
+    train_get(training, "train.seed", summary.seed);
+    train_get(training, "train.epochs", summary.epochs);
+    if (strcmp(summary.method, "dfa") != 0) {
+        summary.device[0] = 0;
+    }
+    return summary;
+}
+
+/* A device may fail in other ways; where it was the drift, the latest probe is below the bound. */
+static bool drifted(const struct training *training, int status,
+                    const struct opu_train_result *result)
+{
+    char bound[OPU_OPTION_TEXT_SIZE];
+    return status == OPU_E_DEVICE &&
+           result->correlation < strtod(train_get(training, "probe.stop", bound), NULL);
+}
+
+int train_close(const struct training *training, int status, struct train_summary *summary,
+                struct opu_train_result *result)
+{
+    struct cli as_train = *training->cli; /* the document is opu train's, whoever trained */
+    bool const over = status < 0 && status != OPU_E_CANCELLED;
+    *summary = train_summary_of(training);
+    summary->status = status;
+    snprintf(summary->why, sizeof summary->why, "%s", over ? opu_error_message() : "");
+    *result = (struct opu_train_result){.size = sizeof *result};
+    int const told = opu_trainer_result(training->trainer, result);
+    if (told < 0) {
+        return told;
+    }
+    summary->state = status == OPU_OK                    ? "done"
+                     : !over                             ? "interrupted"
+                     : drifted(training, status, result) ? "stopped"
+                                                         : "failed";
+    as_train.command = cli_command_find("train");
+    return train_result_write(&as_train, summary, result);
 }

@@ -4,6 +4,7 @@
 #define OPU_TOOLS_TRAIN_SETUP_H
 
 #include "tools/run_folder.h"
+#include "tools/train_result.h"
 
 struct train_options {
     const char *method, *device, *out, *data;
@@ -38,6 +39,17 @@ OPU_NODISCARD int train_overwrite(struct training *training);
 
 /* A resumed run: the folder's own configuration, with the options on top. */
 OPU_NODISCARD int train_prepare_resume(struct training *training, int argc, char **argv);
+
+/* The words of a run's result; its state is "running". */
+struct train_summary train_summary_of(const struct training *training);
+
+/*
+ * How opu_trainer_run() ended, into the summary, *result and DIR/result.json: done, interrupted,
+ * stopped (the device's matrix drifted below probe.stop) or failed. The sentence of the latter two
+ * is opu_error_message() on entry and stays in summary->why. OPU_E_IO, OPU_E_NO_MEMORY.
+ */
+OPU_NODISCARD int train_close(const struct training *training, int status,
+                              struct train_summary *summary, struct opu_train_result *result);
 
 /* A key's value, "?" if there is no such key. @return text */
 const char *train_get(const struct training *training, const char *key,
