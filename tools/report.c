@@ -6,8 +6,7 @@
 #include "tools/picture.h"
 #include "tools/preset.h"
 #include "tools/projection_args.h"
-#include "tools/run_folder.h"
-#include "tools/svg.h"
+#include "tools/report_curves.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -64,6 +63,29 @@ static const char *preset_name(const struct page *page)
     return name[0] != 0 ? name : "training";
 }
 
+/* A run that didn't come to its end says so, and why where it is known. */
+static void add_state(struct page *page)
+{
+    static const struct {
+        const char *state, *text;
+    } texts[] = {{"running", "under way, or killed, when this page was written"},
+                 {"interrupted", "interrupted: opu train --resume goes on with it"},
+                 {"stopped", "stopped by the drift of its device"},
+                 {"failed", "failed"}};
+    const struct run_folder *const run = &page->run;
+    const char *const state = run_folder_text(run->result, "state");
+    const char *const why = run_folder_text(json_object_get(run->result, "error"), "message");
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (strcmp(state, texts[i].state) == 0) {
+            html_add(&page->html, "<p class=\"lead\"><b>This run is not done.</b> It was %s",
+                     texts[i].text);
+            html_add(&page->html, why[0] != 0 ? ": " : ".");
+            html_escape(&page->html, why);
+            html_add(&page->html, "</p>\n");
+        }
+    }
+}
+
 static void add_head(struct page *page)
 {
     struct html *const html = &page->html;
@@ -86,7 +108,9 @@ static void add_head(struct page *page)
     html_escape(html, config_text(page, "train.seed", seed, sizeof seed));
     html_add(html, ", %.0f epochs, ", run->n_epochs > 0 ? run->epoch[run->n_epochs - 1] : 0.0);
     html_escape(html, run->path);
-    html_add(html, "</p>\n<div class=\"tiles\">\n");
+    html_add(html, "</p>\n");
+    add_state(page);
+    html_add(html, "<div class=\"tiles\">\n");
     tile(html, "test accuracy", "%.2f %%", 100.0 * last_finite(run->test_accuracy, run->n_epochs));
     tile(html, "test loss", "%.4f", last_finite(run->test_loss, run->n_epochs));
     for (size_t i = 0; i < run->n_taps && i < 3; i++) {
@@ -102,80 +126,6 @@ static void add_head(struct page *page)
         cli_format_si(text, sizeof text, optical(page, "joules"), "J");
         tile(html, "at the device's power", "%s", text);
     }
-    html_add(html, "</div>\n");
-}
-
-static void add_plot(struct html *html, const struct svg_plot *plot)
-{
-    html_add(html, "<figure>");
-    svg_add(html, plot);
-    html_add(html, "</figure>\n");
-}
-
-static void add_curves(struct page *page)
-{
-    const struct run_folder *const run = &page->run;
-    struct html *const html = &page->html;
-    size_t const n = run->n_epochs;
-    struct svg_series const accuracy[] = {
-        {.name = "test", .x = run->epoch, .y = run->test_accuracy, .n = n},
-        {.name = "training (running)",
-         .x = run->epoch,
-         .y = run->train_accuracy,
-         .n = n,
-         .dashed = true}};
-    struct svg_series const loss[] = {
-        {.name = "test", .x = run->epoch, .y = run->test_loss, .n = n},
-        {.name = "training (running)",
-         .x = run->epoch,
-         .y = run->train_loss,
-         .n = n,
-         .dashed = true}};
-    struct svg_series const rate[] = {
-        {.name = "learning rate", .x = run->epoch, .y = run->lr, .n = n}};
-    struct svg_series taps[SVG_MAX_SERIES];
-    size_t n_taps = run->n_taps < SVG_MAX_SERIES ? run->n_taps : SVG_MAX_SERIES;
-    for (size_t i = 0; i < n_taps; i++) {
-        taps[i] = (struct svg_series){.name = run->taps[i].name,
-                                      .x = run->epoch,
-                                      .y = run->taps[i].mean,
-                                      .spread = run->taps[i].std,
-                                      .n = n};
-    }
-    html_add(html, "<h2>Curves</h2>\n<div class=\"plots\">\n");
-    add_plot(html, &(struct svg_plot){.title = "Accuracy",
-                                      .x_label = "epoch",
-                                      .y_label = "rows right (%)",
-                                      .scale = 100.0,
-                                      .unit = " %",
-                                      .series = accuracy,
-                                      .n_series = 2});
-    add_plot(html, &(struct svg_plot){.title = "Loss",
-                                      .x_label = "epoch",
-                                      .y_label = "cross-entropy (nat)",
-                                      .scale = 1.0,
-                                      .unit = " nat",
-                                      .from_zero = true,
-                                      .series = loss,
-                                      .n_series = 2});
-    if (n_taps > 0) {
-        add_plot(html, &(struct svg_plot){.title = "Alignment with back-propagation, by tap",
-                                          .x_label = "epoch",
-                                          .y_label = "cosine, mean and deviation",
-                                          .scale = 1.0,
-                                          .unit = "",
-                                          .from_zero = true,
-                                          .series = taps,
-                                          .n_series = n_taps});
-    }
-    add_plot(html, &(struct svg_plot){.title = "Learning rate at the epoch's end",
-                                      .x_label = "epoch",
-                                      .y_label = "rate (1e-3)",
-                                      .scale = 1000.0,
-                                      .unit = "e-3",
-                                      .from_zero = true,
-                                      .series = rate,
-                                      .n_series = 1});
     html_add(html, "</div>\n");
 }
 
@@ -377,7 +327,7 @@ static void add_page(struct page *page)
     html_bytes(html, style, strlen(style));
     html_add(html, "</style></head>\n<body><main>\n");
     add_head(page);
-    add_curves(page);
+    report_curves(&page->html, &page->run);
     add_device(page);
     add_setup(page, reference);
     add_command(page, reference);

@@ -161,6 +161,27 @@ static int take_metrics(struct run_folder *run, const json_t *metrics, const jso
     return OPU_OK;
 }
 
+static int take_probes(struct run_folder *run, const json_t *probes)
+{
+    size_t const n = json_array_size(probes);
+    double *const all = malloc((3 * n + 1) * sizeof *all);
+    if (all == NULL) {
+        return opu_fail(OPU_E_NO_MEMORY, "no memory for %zu probes", n);
+    }
+    run->n_probes = n;
+    run->probe_s = all;
+    run->correlation = all + n;
+    run->recalibrated = all + 2 * n;
+    for (size_t i = 0; i < n; i++) {
+        const json_t *const row = json_array_get(probes, i);
+        bool const again = json_is_true(json_object_get(row, "recalibrated"));
+        run->probe_s[i] = number(row, "device_s");
+        run->correlation[i] = number(row, "correlation");
+        run->recalibrated[i] = again ? run->correlation[i] : (double)NAN;
+    }
+    return OPU_OK;
+}
+
 int run_folder_read(struct run_folder *run, struct opu_context *context, const char *path)
 {
     char file[RUN_FILE_SIZE];
@@ -186,17 +207,20 @@ int run_folder_read(struct run_folder *run, struct opu_context *context, const c
     run->result = load(path, "result.json");
     json_t *const metrics = load_lines(path, "metrics.jsonl");
     json_t *const timing = load_lines(path, "timing.jsonl");
+    json_t *const probes = load_lines(path, "probes.jsonl");
     status = take_metrics(run, metrics, timing);
+    status = status == OPU_OK ? take_probes(run, probes) : status;
     json_decref(metrics);
     json_decref(timing);
+    json_decref(probes);
     return status;
 }
 
 void run_folder_free(struct run_folder *run)
 {
-    double *const columns[] = {run->epoch,     run->train_loss,     run->train_accuracy,
-                               run->test_loss, run->test_accuracy,  run->lr,
-                               run->seconds,   run->rows_per_second};
+    double *const columns[] = {run->epoch,     run->train_loss,      run->train_accuracy,
+                               run->test_loss, run->test_accuracy,   run->lr,
+                               run->seconds,   run->rows_per_second, run->probe_s};
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         free(columns[i]);
     }

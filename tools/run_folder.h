@@ -24,6 +24,9 @@ struct run_folder {
     double *rows_per_second;
     size_t n_taps;
     struct run_tap taps[RUN_MAX_TAPS];
+    size_t n_probes;               /* lines of probes.jsonl */
+    double *probe_s, *correlation; /* [n_probes]; probe_s: device time, NaN where it has none */
+    double *recalibrated;          /* [n_probes]: the correlation that led to it, NaN elsewhere */
 };
 
 /*

@@ -260,18 +260,24 @@ static void band(struct html *html, const struct svg_plot *plot, const struct fr
     html_add(html, "\"/>");
 }
 
+/* A second row takes what the first has no room for. */
 static void legend(struct html *html, const struct svg_plot *plot)
 {
-    double x = LEFT;
+    double x = LEFT, y = 38.0;
     for (size_t k = 0; k < plot->n_series; k++) {
+        double const width = 44.0 + 7.0 * (double)strlen(plot->series[k].name);
+        if (x > LEFT && x + width - 16.0 > WIDTH) {
+            x = LEFT;
+            y = 53.0;
+        }
         html_add(html,
-                 "<line class=\"line s%zu%s\" x1=\"%.0f\" x2=\"%.0f\" y1=\"43\" y2=\"43\"/>"
-                 "<text class=\"tick\" x=\"%.0f\" y=\"47\">",
-                 k % SVG_MAX_SERIES, plot->series[k].dashed ? " dashed" : "", x, x + 22.0,
-                 x + 28.0);
+                 "<line class=\"line s%zu%s\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.0f\" y2=\"%.0f\"/>"
+                 "<text class=\"tick\" x=\"%.0f\" y=\"%.0f\">",
+                 k % SVG_MAX_SERIES, plot->series[k].dashed ? " dashed" : "", x, x + 22.0, y, y,
+                 x + 28.0, y + 4.0);
         html_escape(html, plot->series[k].name);
         html_add(html, "</text>");
-        x += 44.0 + 7.0 * (double)strlen(plot->series[k].name);
+        x += width;
     }
 }
 
