@@ -282,6 +282,9 @@ void compare_plan_free(struct comparison *c)
         free(run->figures.epoch);
         free(run->figures.accuracy);
         free(run->figures.loss);
+        for (size_t k = 0; k < run->figures.n_taps; k++) {
+            free(run->figures.taps[k].mean);
+        }
     }
     for (size_t i = 0; i < c->n_arms; i++) {
         opu_train_config_destroy(c->arms[i].config);

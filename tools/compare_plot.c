@@ -21,13 +21,25 @@ static void figure(struct html *html, const struct svg_plot *plot, const struct 
     html_add(html, "</figure>\n");
 }
 
+enum figure { ACCURACY, LOSS, ALIGNMENT };
+
+/* A run's figure by epoch; NULL where the run has none. tap: of ALIGNMENT alone. */
+static const double *by_epoch(const struct compare_figures *f, enum figure what, size_t tap)
+{
+    if (what == ALIGNMENT) {
+        return tap < f->n_taps ? f->taps[tap].mean : NULL;
+    }
+    return what == LOSS ? f->loss : f->accuracy;
+}
+
 /* Mean and deviation over seeds at each epoch. */
 struct curve {
     double *x, *mean, *std;
     size_t n;
 };
 
-static void curve_of(struct curve *curve, const struct comparison *c, size_t arm, bool loss)
+static void curve_of(struct curve *curve, const struct comparison *c, size_t arm, enum figure what,
+                     size_t tap)
 {
     const struct compare_run *const first = compare_first_done(c, arm);
     *curve = (struct curve){.n = first != NULL ? first->figures.n_epochs : 0};
@@ -40,8 +52,8 @@ static void curve_of(struct curve *curve, const struct comparison *c, size_t arm
         size_t n = 0;
         for (size_t s = 0; s < c->n_seeds; s++) {
             const struct compare_figures *const f = &c->runs[arm * c->n_seeds + s].figures;
-            double const value =
-                i < f->n_epochs ? (loss ? f->loss[i] : f->accuracy[i]) : (double)NAN;
+            const double *const values = by_epoch(f, what, tap);
+            double const value = values != NULL && i < f->n_epochs ? values[i] : (double)NAN;
             if (isfinite(value)) {
                 double const off = value - (n > 0 ? sum / (double)n : value);
                 sum += value;
@@ -55,30 +67,58 @@ static void curve_of(struct curve *curve, const struct comparison *c, size_t arm
     }
 }
 
-static void add_curves(struct html *html, const struct comparison *c, bool loss)
+/* By epoch, a line an arm; arms that don't measure it have none. */
+static void add_curves(struct html *html, const struct comparison *c, enum figure what, size_t tap,
+                       const char *title)
 {
+    static const struct {
+        const char *label, *unit;
+        double scale;
+    } texts[] = {[ACCURACY] = {"rows right (%)", " %", 100.0},
+                 [LOSS] = {"cross-entropy (nat)", " nat", 1.0},
+                 [ALIGNMENT] = {"cosine", "", 1.0}};
     struct curve curves[COMPARE_N_METHODS];
     struct svg_series series[COMPARE_N_METHODS];
-    size_t const n = c->n_arms < COMPARE_N_METHODS ? c->n_arms : COMPARE_N_METHODS;
-    for (size_t a = 0; a < n; a++) {
-        curve_of(&curves[a], c, a, loss);
-        series[a] = (struct svg_series){.name = c->arms[a].label,
-                                        .x = curves[a].x,
-                                        .y = curves[a].mean,
-                                        .spread = curves[a].std,
-                                        .n = curves[a].n};
+    size_t n = 0;
+    for (size_t a = 0; a < c->n_arms && n < COMPARE_N_METHODS; a++) {
+        const struct compare_run *const first = compare_first_done(c, a);
+        if (what == ALIGNMENT && (first == NULL || by_epoch(&first->figures, what, tap) == NULL)) {
+            continue;
+        }
+        curve_of(&curves[n], c, a, what, tap);
+        series[n] = (struct svg_series){.name = c->arms[a].label,
+                                        .x = curves[n].x,
+                                        .y = curves[n].mean,
+                                        .spread = curves[n].std,
+                                        .n = curves[n].n};
+        n++;
     }
     figure(html,
-           &(struct svg_plot){.title = loss ? "Test loss" : "Test accuracy",
+           &(struct svg_plot){.title = title,
                               .x_label = "epoch",
-                              .y_label = loss ? "cross-entropy (nat)" : "rows right (%)",
-                              .scale = loss ? 1.0 : 100.0,
-                              .unit = loss ? " nat" : " %",
+                              .y_label = texts[what].label,
+                              .scale = texts[what].scale,
+                              .unit = texts[what].unit,
+                              .from_zero = what == ALIGNMENT,
                               .series = series,
                               .n_series = n},
            NULL);
     for (size_t a = 0; a < n; a++) {
         free(curves[a].x);
+    }
+}
+
+/* A plot a tap, of those of the first arm that has some: every DFA arm has the same network. */
+static void add_alignments(struct html *html, const struct comparison *c)
+{
+    const struct compare_run *first = NULL;
+    for (size_t a = 0; a < c->n_arms && (first == NULL || first->figures.n_taps == 0); a++) {
+        first = compare_first_done(c, a);
+    }
+    for (size_t i = 0; first != NULL && i < first->figures.n_taps; i++) {
+        char title[96];
+        snprintf(title, sizeof title, "Alignment at %.64s", first->figures.taps[i].name);
+        add_curves(html, c, ALIGNMENT, i, title);
     }
 }
 
@@ -106,8 +146,9 @@ void compare_plot_arms(struct html *html, const struct comparison *c)
                                     .unit = " %"},
                  bars, n);
     html_add(html, "</figure>\n");
-    add_curves(html, c, false);
-    add_curves(html, c, true);
+    add_curves(html, c, ACCURACY, 0, "Test accuracy");
+    add_curves(html, c, LOSS, 0, "Test loss");
+    add_alignments(html, c);
     html_add(html, "</div>\n");
 }
 
@@ -184,8 +225,6 @@ static void make_axis(struct axis *axis, const struct compare_sweep *sweep)
              unit, unit[0] != 0 ? ")" : "", decades ? ", logarithmic" : "");
     sort_ticks(axis, sweep);
 }
-
-enum figure { ACCURACY, LOSS, ALIGNMENT };
 
 struct lines {
     struct svg_series series[SVG_MAX_SERIES];

@@ -5,7 +5,7 @@
 
 #include "tools/compare.h"
 
-/* Without a sweep: bars of accuracy, and test accuracy and loss by epoch. */
+/* Without a sweep: bars of accuracy; test accuracy, loss and alignment by epoch. */
 void compare_plot_arms(struct html *html, const struct comparison *c);
 
 /* With one: accuracy, loss and alignment against the first knob, a line for each of the second's.
