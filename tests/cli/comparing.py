@@ -87,7 +87,18 @@ def four_methods_are_told_with_mean_and_deviation(bench):
     for (one, other), seen in pairs.items():
         apart = [a - b for a, b in zip(accuracy[one], accuracy[other])]
         assert near(seen["mean"], statistics.mean(apart)) and near(seen["std"], statistics.stdev(apart)), (one, other)
-    text = page_of(bench, "four", 3)
+    text = page_of(bench, "four", 5)
+    for tap in range(2):
+        # Epochs 0 to 3 of the two arms that have an alignment; titles have four digits.
+        plot = re.search(rf"<svg[^>]*Alignment at layers\.{tap}.*?</svg>", text, re.DOTALL)[0]
+        for arm, label in (("exact", "DFA exact"), ("optical", "DFA optical")):
+            seen = re.findall(rf"<title>{label}, epoch (\d): (-?[\d.e-]+) ", plot)
+            by_epoch = [[json.loads(line)["alignment"][tap]["mean"] for line in
+                         metrics_of(bench, f"four/{arm}-seed{seed}").splitlines()] for seed in (1, 2, 3)]
+            wanted = [statistics.mean(values) for values in zip(*by_epoch)]
+            assert [int(epoch) for epoch, _ in seen] == [0, 1, 2, 3], (label, seen)
+            assert all(abs(float(mean) - want) <= 6e-5 for (_, mean), want in zip(seen, wanted)), (seen, wanted)
+        assert ">BP<" not in plot and ">SHALLOW<" not in plot, "an arm without alignment is drawn"
     for word in ("DFA optical", "SHALLOW", "layers.0", "four/bp-seed3", "opu compare fashion-mlp --seeds 3"):
         assert word in text, f"the page lacks {word!r}"
     again = compare(bench, *words).wants(0, "*SHALLOW*DFA optical - BP*DFA exact - SHALLOW*", "*12 of them done*")
@@ -187,6 +198,27 @@ def a_run_that_diverges_is_told_and_the_others_go_on(bench):
     assert [run["state"] for run in wild["runs"]] == ["failed"] * 2 and wild["test_accuracy"]["mean"] is None, wild
     assert all(run["error"] for run in wild["runs"]), wild
     page_of(bench, "wild", 3)
+    kept = [bench.path(f"{run['run']}/timing.jsonl").stat().st_mtime_ns for run in wild["runs"]]
+    again = compare(bench, *words, "--json").wants(1, "*", "*no result: *so its folder tells*").document()["arms"]
+    assert [run["error"] for run in again[1]["runs"]] == [run["error"] for run in wild["runs"]], again[1]
+    assert kept == [bench.path(f"{run['run']}/timing.jsonl").stat().st_mtime_ns for run in wild["runs"]], (
+        "a run that diverged was trained again")
+
+
+def a_run_that_drift_ended_is_told_and_not_gone_on_with(bench):
+    bench.data_set()
+    words = ("--device", "sim:seed=5,tau=50", "--methods", "exact,optical", "--seeds", 1, "--epochs", 6, "--set",
+             "probe.every=2", "--set", "probe.stop=0.97", "--out", "gone")
+    for kept in (False, True):  # the second time from the folders alone
+        exact, optical = compare(bench, *words, "--json").wants(1).document()["arms"]
+        assert exact["runs"][0]["state"] == "done", exact
+        run = optical["runs"][0]
+        assert (run["state"], run["kept"]) == ("failed", kept) and "below probe.stop = 0.97" in run["error"], run
+        assert result_of(bench, run["run"])["state"] == "stopped", result_of(bench, run["run"])
+        text = bench.path(run["run"]).joinpath("probes.jsonl").read_text()
+        probes = [json.loads(line)["correlation"] for line in text.splitlines()]
+        assert probes[-1] < 0.97 <= min(probes[:-1]), f"it went on after its stop: {probes}"
+        assert "below probe.stop = 0.97" in page_of(bench, "gone", 5)
 
 
 def ranges_become_values(bench):
@@ -248,6 +280,7 @@ main(
     sweeps_train_the_device_at_each_value,
     words_and_keys_of_the_configuration_are_swept,
     a_run_that_diverges_is_told_and_the_others_go_on,
+    a_run_that_drift_ended_is_told_and_not_gone_on_with,
     ranges_become_values,
     impossible_values_are_refused_before_anything_is_trained,
     devices_have_a_section_of_their_own,

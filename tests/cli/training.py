@@ -205,12 +205,52 @@ def drift_is_warned_of_and_told_in_the_end(bench):
     assert lines_of(bench, "twin", "probes.jsonl") == probes, "two runs of a seed differ"
 
 
+def drift_is_drawn_with_its_bounds_and_calibrations(bench):
+    bench.data_set()
+    words = ("--epochs", 6, "--set", "probe.every=2", "--set", "probe.warn=0.97")
+    train(bench, "--device", "sim:seed=5,tau=50", *words, "--out", "run").wants(0)
+    probes = lines_of(bench, "run", "probes.jsonl")
+    again = [probe["correlation"] for probe in probes if probe["recalibrated"]]
+    text = bench.path("run/report.html").read_text()
+    plot = re.search(r"<svg[^>]*Drift.*?</figcaption>", text, re.DOTALL)
+    assert plot and again, f"no plot, or nothing to show\n{probes}"
+    seen = [tuple(map(float, point)) for point in
+            re.findall(r"<title>correlation, device time in s ([\d.]+): ([\d.]+)</title>", plot[0])]
+    # Hover titles have four digits.
+    wanted = [(probe["device_s"], probe["correlation"]) for probe in probes]
+    assert len(seen) == len(wanted) and all(
+        abs(a - b) <= 6e-4 * b for one, other in zip(seen, wanted) for a, b in zip(one, other)), (seen, wanted)
+    marks = [float(mark) for mark in re.findall(r"<title>calibrated again[^:]*: ([\d.]+)", plot[0])]
+    assert len(marks) == len(again) and all(abs(a - b) <= 6e-4 for a, b in zip(marks, again)), (marks, again)
+    assert plot[0].count("dashed\" points") == 2, "wanted probe.warn and probe.recalibrate, as probe.stop is 0"
+    assert f"{len(probes)} probes, calibrated again after {len(again)} of them. probe.warn = 0.97. " \
+        "probe.recalibrate = 0.95.</figcaption>" in plot[0], plot[0][-400:]
+    # A device that keeps no time: the probes are counted.
+    train(bench, "--device", "exact:", *words, "--out", "exact").wants(0)
+    counted = re.findall(r"correlation, probe (\d+): 1<", bench.path("exact/report.html").read_text())
+    assert counted == [str(i + 1) for i in range(30)], counted  # 10 steps an epoch
+    train(bench, "--device", "exact:", "--epochs", 1, "--out", "none").wants(0)
+    assert "Drift" not in bench.path("none/report.html").read_text(), "a plot of probes that were not made"
+
+
 def drift_below_the_bound_ends_a_run_that_can_be_resumed(bench):
     bench.data_set()
     words = ("--device", "sim:seed=5,tau=50", "--epochs", 6, "--set", "probe.every=2")
     train(bench, *words, "--out", "run", "--set", "probe.stop=0.97").wants(
         3, "", "*has drifted: correlation 0.9*below probe.stop = 0.97, at * s of device time*(tau about *")
+    result = json.loads(bench.path("run").joinpath("result.json").read_text())
+    assert result["state"] == "stopped" and result["error"]["status"] == "OPU_E_DEVICE", result
+    assert "below probe.stop = 0.97" in result["error"]["message"], result["error"]
+    assert result["drift"]["correlation"] < 0.97 and result["epochs_done"] < 6, result
+    page = bench.path("run/report.html")
+    for _ in range(2):  # as opu train left it, and as opu report writes it
+        assert "stopped by the drift" in page.read_text() and "below probe.stop = 0.97" in page.read_text()
+        page.unlink()
+        bench.opu("report", "run").wants(0)
     bench.opu("train", "--resume", "run", "--set", "probe.stop=0").wants(0)
+    result = json.loads(bench.path("run").joinpath("result.json").read_text())
+    assert result["state"] == "done" and "error" not in result, result
+    assert "not done" not in page.read_text(), "the page of a run that is done tells of its stop"
     train(bench, *words, "--out", "whole").wants(0)
     assert metrics_of(bench, "run") == metrics_of(bench, "whole"), "the resumed run is not the whole one"
 
@@ -308,7 +348,7 @@ def report_is_one_page_without_a_network(bench):
     page = Page()
     page.feed(text)
     assert not page.open, f"left open: {page.open}"
-    assert page.seen.count("svg") == 4 and page.seen.count("img") == 1, "wanted 4 plots and a picture"
+    assert page.seen.count("svg") == 5 and page.seen.count("img") == 1, "wanted 5 plots and a picture"
     assert all(link.startswith("data:image/png;base64,") for link in page.links), "a link leads out of the page"
     assert not re.search(r"https?://|url\(|@import|<script", text), "the page asks for something from outside"
     for word in ("test accuracy", "layers.0", "camera frames", "optim", "--device", "run &amp; &lt;b&gt;"):
@@ -332,6 +372,7 @@ main(
     what_cannot_be_resumed_is_said,
     a_dry_resumption_looks_at_the_checkpoint_and_writes_nothing,
     drift_is_warned_of_and_told_in_the_end,
+    drift_is_drawn_with_its_bounds_and_calibrations,
     drift_below_the_bound_ends_a_run_that_can_be_resumed,
     bad_data_is_refused_with_a_sentence,
     wrong_devices_end_with_the_devices_code,
