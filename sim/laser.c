@@ -3,7 +3,7 @@
 #include "sim/laser.h"
 
 #include "core/base/rng.h"
-#include "sim/drift.h"
+#include "sim/medium/drift.h"
 
 enum { COUNTER_RIN, COUNTER_DRIFT };
 

@@ -7,8 +7,8 @@
  *
  * z ~ N(0, 1) from Philox(seed, OPU_STREAM_LASER, a = 0, b = frame). x is an Ornstein-Uhlenbeck
  * process of variance 1, <x(t) x(t + dt)> = exp(-dt / tau), at random access: a sum of draws of
- * nodes with the weights of sim/drift.h, each from (a = 1, b = node). It moves in steps of tau /
- * 256. Nothing is kept from frame to frame, so that a run that is resumed goes on in the same
+ * nodes with the weights of sim/medium/drift.h, each from (a = 1, b = node). It moves in steps of
+ * tau / 256. Nothing is kept from frame to frame, so that a run that is resumed goes on in the same
  * light.
  */
 #ifndef OPU_SIM_LASER_H

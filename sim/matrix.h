@@ -21,7 +21,7 @@
 #define OPU_SIM_MATRIX_H
 
 #include "sim/dmd.h"
-#include "sim/medium.h"
+#include "sim/medium/medium.h"
 
 #include <stdbool.h>
 

@@ -4,7 +4,7 @@
 
 #include "core/base/dmath.h"
 #include "core/base/rng.h"
-#include "sim/drift.h"
+#include "sim/medium/drift.h"
 #include "sim/sim_options.h"
 
 #include <math.h>

@@ -10,9 +10,8 @@
  *
  *   e    relative error of the steps (a piezo's gain): 2 pi falls short, or is passed
  *   w    wandering phase (air, mounts): a stationary first-order autoregressive process of rms s
- * and <w(time) w(time + dt)> = s^2 exp(-dt / tau), by the draws of sim/drift.h, so that it is a
- *        pure function of the frame's number
- *   v    a vibration of frequency f
+ * and <w(time) w(time + dt)> = s^2 exp(-dt / tau), by the draws of sim/medium/drift.h, so that it
+ * is a pure function of the frame's number v    a vibration of frequency f
  *
  * All are constant within a frame. A tilted arm, exp(2 pi i f r), is the region's: sim/region.h.
  */

@@ -6,7 +6,7 @@
 #include "core/base/fail.h"
 #include "core/base/fft_lock.h"
 #include "core/base/mem.h"
-#include "sim/camera.h"
+#include "sim/camera/camera.h"
 
 #include <fftw3.h>
 #include <math.h>

@@ -8,7 +8,7 @@
 #include "core/base/fail.h"
 #include "core/base/hash.h"
 #include "core/base/mem.h"
-#include "sim/medium_presets.h"
+#include "sim/medium/medium_presets.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -3,7 +3,7 @@
 #ifndef OPU_SIM_DEVICE_H
 #define OPU_SIM_DEVICE_H
 
-#include "sim/camera.h"
+#include "sim/camera/camera.h"
 #include "sim/dmd.h"
 #include "sim/fields.h"
 #include "sim/reference.h"

@@ -3,7 +3,7 @@
 #include "sim/way.h"
 
 #include "core/base/fail.h"
-#include "sim/drift.h"
+#include "sim/medium/drift.h"
 
 #include <math.h>
 #include <stdio.h>

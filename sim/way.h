@@ -14,7 +14,7 @@
 #ifndef OPU_SIM_WAY_H
 #define OPU_SIM_WAY_H
 
-#include "sim/medium.h"
+#include "sim/medium/medium.h"
 #include "sim/sim_options.h"
 
 #include <stdbool.h>

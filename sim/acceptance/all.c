@@ -12,6 +12,7 @@ static const struct {
     const char *name;
     int (*run)(struct opu_acceptance *acceptance);
 } groups[] = {
+    {"propagation", opu_accept_propagation},
     {"mirrors", opu_accept_mirrors},
     {"media", opu_accept_media},
     {"statistics", opu_accept_statistics},

@@ -7,7 +7,7 @@
 #define OPU_SIM_ACCEPTANCE_MEASURED_H
 
 #include "sim/acceptance/acceptance.h"
-#include "sim/medium.h"
+#include "sim/medium/medium.h"
 #include "sim/sim_options.h"
 #include "sim/wave/chain.h"
 

@@ -5,7 +5,7 @@
  * must fail to be random.
  */
 #include "sim/acceptance/thin_slab.h"
-#include "sim/medium_grid.h"
+#include "sim/medium/medium_grid.h"
 
 #include "core/base/fail.h"
 #include "core/base/mem.h"

@@ -5,7 +5,7 @@
 #define OPU_SIM_ACCEPTANCE_THIN_SLAB_H
 
 #include "sim/acceptance/measured.h"
-#include "sim/medium_slab.h"
+#include "sim/medium/medium_slab.h"
 
 /* Wavelength 1 m, so that lengths are in wavelengths. */
 struct thin_slab {

@@ -4,8 +4,8 @@
  * intensities, at times that are drawn. Every start lies many correlation times from the next.
  */
 #include "sim/acceptance/measured.h"
-#include "sim/drift.h"
-#include "sim/medium_cascade.h"
+#include "sim/medium/drift.h"
+#include "sim/medium/medium_cascade.h"
 
 #include "core/base/fail.h"
 #include "core/base/mem.h"

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Photon transfer (A15) of a sensor of the table and of drawn ones, from the seed of the test. */
-* /
 #include "media_support.h"
 
 #include "sim/acceptance/acceptance.h"
 
-    static void cameras_pass_photon_transfer(void **state)
+static void cameras_pass_photon_transfer(void **state)
 {
     (void)state;
     struct opu_sim_options options = bench_options();

@@ -2,10 +2,10 @@
 /* Media on a grid: what they refuse and why, their identity, presets, drift at random access. */
 #include "media_support.h"
 
-#include "sim/medium_cascade.h"
-#include "sim/medium_grid.h"
-#include "sim/medium_presets.h"
-#include "sim/medium_slab.h"
+#include "sim/medium/medium_cascade.h"
+#include "sim/medium/medium_grid.h"
+#include "sim/medium/medium_presets.h"
+#include "sim/medium/medium_slab.h"
 
 #ifdef _OPENMP
 #include <omp.h>

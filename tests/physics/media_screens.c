@@ -2,8 +2,8 @@
 /* Phase screens: correlation, drift of slow processes, the same bits at every vector level. */
 #include "media_support.h"
 
-#include "sim/screens.h"
-#include "sim/screens_kernels.h"
+#include "sim/medium/screens.h"
+#include "sim/medium/screens_kernels.h"
 
 #define N 256
 #define PI 3.14159265358979323846

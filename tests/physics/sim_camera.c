@@ -5,7 +5,7 @@
  */
 #include "camera_support.h"
 
-#include "sim/poisson.h"
+#include "sim/camera/poisson.h"
 
 /* Weighted straight line through (x, y +- s); errors from the weights alone. */
 struct line {

@@ -109,7 +109,7 @@ static void neighbours_are_independent(void **state)
     free(h);
 }
 
-/* Header of sim/medium_gaussian.c, word for word, at three random places and the corners. */
+/* Header of sim/medium/medium_gaussian.c, word for word, at three random places and the corners. */
 static void entry_is_the_documented_draw(void **state)
 {
     (void)state;

@@ -3,7 +3,7 @@
  */
 #include "sim_support.h"
 
-#include "sim/drift.h"
+#include "sim/medium/drift.h"
 
 static void steps_are_wrong_by_the_share_asked(void **state)
 {

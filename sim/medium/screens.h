@@ -13,10 +13,11 @@
  *
  * White (diffusers; correlation_m = 0): each point a phase of its own, uniform.
  *
- * Drift (sim/drift.h): phases are Ornstein-Uhlenbeck processes of correlation time slowness * tau.
- * Correlated screens are such a process; the nodes' noises are mixed before the one transform. To a
- * uniform phase is added what a process of variance sigma^2 has moved since step 0. With rho_phi
- * its correlation, one screen leaves the field correlation exp(-sigma^2 (1 - rho_phi)).
+ * Drift (sim/medium/drift.h): phases are Ornstein-Uhlenbeck processes of correlation time slowness
+ * * tau. Correlated screens are such a process; the nodes' noises are mixed before the one
+ * transform. To a uniform phase is added what a process of variance sigma^2 has moved since step 0.
+ * With rho_phi its correlation, one screen leaves the field correlation exp(-sigma^2 (1 -
+ * rho_phi)).
  *
  * Draws: Philox(seed, OPU_STREAM_SCREEN, a = point / points per block, b = screen or pair + node *
  * 2^8): bits that depend on neither threads nor order. The phases of correlated screens pass

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Draws of the phase screens, 64 counters at a time; compiled once per vector level. */
-#include "sim/screens_kernels.h"
+#include "sim/medium/screens_kernels.h"
 
 #include "core/base/isa.h"
 #include "sim/draw_block.h"

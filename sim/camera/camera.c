@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Sensors, camera set-up, choice of kernel, and the kernels' plain twin. Formulas: sim/camera.h. */
-#include "sim/camera.h"
+/* Sensors, camera set-up, choice of kernel, and the kernels' plain twin. Formulas:
+ * sim/camera/camera.h. */
+#include "sim/camera/camera.h"
 
 #include "core/base/fail.h"
 #include "core/base/mem.h"
 #include "core/base/rng.h"
-#include "sim/camera_kernels.h"
+#include "sim/camera/camera_kernels.h"
 #include "sim/sim_options.h"
 
 #include <math.h>

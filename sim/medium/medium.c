@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table of media, and columns and rows of any of them. */
-#include "sim/medium.h"
+#include "sim/medium/medium.h"
 
 #include "core/base/fail.h"
 #include "core/base/mem.h"

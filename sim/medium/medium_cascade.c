@@ -18,8 +18,8 @@
  */
 #include "core/base/fail.h"
 #include "core/base/hash.h"
-#include "sim/medium_cascade.h"
-#include "sim/medium_grid.h"
+#include "sim/medium/medium_cascade.h"
+#include "sim/medium/medium_grid.h"
 #include "sim/sim_options.h"
 
 static int build(struct opu_grid_medium *medium, const struct opu_medium_setup *setup)

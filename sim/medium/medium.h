@@ -9,7 +9,7 @@
 #define OPU_SIM_MEDIUM_H
 
 #include "core/base/cpu.h"
-#include "sim/drift.h"
+#include "sim/medium/drift.h"
 #include "sim/layout.h"
 
 #include <opu/backend.h>
@@ -55,7 +55,7 @@ struct opu_medium_ops {
     /* Adds to a hash all parameters that move an entry (the seed is hashed by the caller). */
     uint64_t (*hash)(uint64_t hash, const struct opu_sim_options *options);
 
-    /* Brings it to a drift step (sim/drift.h); nothing to do if it is there. */
+    /* Brings it to a drift step (sim/medium/drift.h); nothing to do if it is there. */
     void (*move)(struct opu_medium *medium, uint64_t step);
 
     /*

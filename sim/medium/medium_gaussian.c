@@ -9,11 +9,11 @@
  * indices alone: a larger set-up contains the smaller one. Drift adds blocks of OPU_STREAM_DRIFT
  * with b = i + node * 2^21.
  */
-#include "sim/medium_gaussian.h"
+#include "sim/medium/medium_gaussian.h"
 
 #include "core/base/fail.h"
 #include "core/base/mem.h"
-#include "sim/medium.h"
+#include "sim/medium/medium.h"
 
 struct gaussian {
     struct opu_medium base;

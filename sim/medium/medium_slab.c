@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The slab: phase screens with free space between them. Formulas: sim/medium_slab.h. */
-#include "sim/medium_slab.h"
+/* The slab: phase screens with free space between them. Formulas: sim/medium/medium_slab.h. */
+#include "sim/medium/medium_slab.h"
 
 #include "core/base/fail.h"
 #include "core/base/hash.h"
 #include "core/base/mem.h"
-#include "sim/medium_grid.h"
-#include "sim/medium_presets.h"
+#include "sim/medium/medium_grid.h"
+#include "sim/medium/medium_presets.h"
 #include "sim/sim_options.h"
 
 #include <math.h>

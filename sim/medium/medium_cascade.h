@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The cascade of diffusers: what its drift's formula needs. See sim/medium_cascade.c. */
+/* The cascade of diffusers: what its drift's formula needs. See sim/medium/medium_cascade.c. */
 #ifndef OPU_SIM_MEDIUM_CASCADE_H
 #define OPU_SIM_MEDIUM_CASCADE_H
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Kernels of the phase screens, one per vector level; see sim/screens.h. */
+/* Kernels of the phase screens, one per vector level; see sim/medium/screens.h. */
 #ifndef OPU_SIM_SCREENS_KERNELS_H
 #define OPU_SIM_SCREENS_KERNELS_H
 
-#include "sim/drift.h"
+#include "sim/medium/drift.h"
 
 #define OPU_SCREEN_DRAWS 64 /* counters of one call */
 

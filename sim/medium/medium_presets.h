@@ -8,7 +8,7 @@
 
 struct opu_sim_options;
 
-/* The sample on the table, and what it lets through (physics: sim/medium_presets.c). */
+/* The sample on the table, and what it lets through (physics: sim/medium/medium_presets.c). */
 struct opu_sample {
     double thickness_um;
     double transport_um; /* transport mean free path l* */

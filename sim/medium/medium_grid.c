@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Media on a grid: limits, windows, propagation. Formulas: sim/medium_grid.h. */
-#include "sim/medium_grid.h"
+/* Media on a grid: limits, windows, propagation. Formulas: sim/medium/medium_grid.h. */
+#include "sim/medium/medium_grid.h"
 
 #include "core/base/fail.h"
 #include "core/base/mem.h"

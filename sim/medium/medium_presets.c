@@ -6,7 +6,7 @@
  *
  * Memory effect (k in the medium, Delta the tilt). Diffusion through L: C = (q L / sinh q L)^2, q =
  * k Delta, half at q L = 1.4915 (Feng et al., PRL 61, 834, 1988). K screens at distance L' / K
- * (sim/medium_slab.h), for small tilts:
+ * (sim/medium/medium_slab.h), for small tilts:
  *
  *   C = exp(-2 sum_s sigma_s^2 z_s^2 Delta^2 / lc^2) = exp(-(kappa / 3) (L' / l*') (k L' Delta)^2),
  *   kappa = (K - 1)(2 K - 1) / (2 K^2)
@@ -33,9 +33,9 @@
  * lc = 8 um at 532 nm: sigma^2 = 139, 10 degrees. As a slab of 10 um in air: ls = 10 um / sigma^2,
  * 1 - g = 2 / (k lc)^2.
  */
-#include "sim/medium_presets.h"
+#include "sim/medium/medium_presets.h"
 
-#include "sim/medium.h"
+#include "sim/medium/medium.h"
 #include "sim/sim_options.h"
 
 const struct opu_medium_preset opu_medium_presets[] = {

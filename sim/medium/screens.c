@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Phase screens, still and drifting. Formulas: sim/screens.h. */
-#include "sim/screens.h"
+/* Phase screens, still and drifting. Formulas: sim/medium/screens.h. */
+#include "sim/medium/screens.h"
 
 #include "core/base/cpu.h"
 #include "core/base/fail.h"
 #include "core/base/mem.h"
-#include "sim/screens_kernels.h"
+#include "sim/medium/screens_kernels.h"
 #include "sim/wave/chain.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Entries of the gaussian medium, 64 outputs of two inputs at a time. Layout:
- * sim/medium_gaussian.c. */
-#include "sim/medium_gaussian.h"
+ * sim/medium/medium_gaussian.c. */
+#include "sim/medium/medium_gaussian.h"
 
 #include "core/base/isa.h"
 #include "sim/draw_block.h"

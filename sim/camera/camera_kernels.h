@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The camera's kernels, one per vector level; see sim/camera.h. */
+/* The camera's kernels, one per vector level; see sim/camera/camera.h. */
 #ifndef OPU_SIM_CAMERA_KERNELS_H
 #define OPU_SIM_CAMERA_KERNELS_H
 
-#include "sim/camera.h"
+#include "sim/camera/camera.h"
 
 /* draw: 256 normal draws of OPU_STREAM_PIXEL for the pixels of a tile; b tells the map. */
 #define OPU_CAMERA_KERNELS(level) \

@@ -14,7 +14,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/rng.h"
-#include "sim/camera.h"
+#include "sim/camera/camera.h"
 #include "sim/sim_options.h"
 
 #include <math.h>

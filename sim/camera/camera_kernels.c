@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Field to counts for one tile of 256 pixels, everything in the first-level cache. Formulas:
- * sim/camera.h.
+ * sim/camera/camera.h.
  */
-#include "sim/camera_kernels.h"
+#include "sim/camera/camera_kernels.h"
 
 #include "core/base/isa.h"
 #include "core/base/rng.h"
 #include "sim/draw_block.h"
-#include "sim/poisson.h"
+#include "sim/camera/poisson.h"
 
 #include <math.h>
 #include <string.h>

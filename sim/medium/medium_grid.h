@@ -15,8 +15,8 @@
 #ifndef OPU_SIM_MEDIUM_GRID_H
 #define OPU_SIM_MEDIUM_GRID_H
 
-#include "sim/medium.h"
-#include "sim/screens.h"
+#include "sim/medium/medium.h"
+#include "sim/medium/screens.h"
 #include "sim/wave/chain.h"
 
 #define OPU_GRID_MIN 64

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Kernels of the gaussian medium, one per vector level; see sim/medium_gaussian.c. */
+/* Kernels of the gaussian medium, one per vector level; see sim/medium/medium_gaussian.c. */
 #ifndef OPU_SIM_MEDIUM_GAUSSIAN_H
 #define OPU_SIM_MEDIUM_GAUSSIAN_H
 
-#include "sim/drift.h"
+#include "sim/medium/drift.h"
 
 #define OPU_GAUSSIAN_KERNELS(level) \
     void opu_gaussian_strip_##level(uint64_t seed, const struct opu_drift_mix *mix, \

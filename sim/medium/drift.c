@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Ornstein-Uhlenbeck drift at random access. Formulas: sim/drift.h. */
-#include "sim/drift.h"
+/* Ornstein-Uhlenbeck drift at random access. Formulas: sim/medium/drift.h. */
+#include "sim/medium/drift.h"
 
-#include "sim/poisson.h"
+#include "sim/camera/poisson.h"
 
 #include <math.h>
 #include <string.h>

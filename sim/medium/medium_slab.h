@@ -36,7 +36,7 @@
 #ifndef OPU_SIM_MEDIUM_SLAB_H
 #define OPU_SIM_MEDIUM_SLAB_H
 
-#include "sim/screens.h"
+#include "sim/medium/screens.h"
 #include "sim/wave/chain.h"
 
 struct opu_sim_options;
