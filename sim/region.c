@@ -106,13 +106,18 @@ static float *make_turns(struct opu_context *context, double carrier, size_t n)
     return turns;
 }
 
-static int plan(struct opu_sim_region *region)
+/* FFTW's own code without vectors, the same on every processor; a flag that its header leaves
+ * undocumented. */
+#define WITHOUT_VECTORS (1U << 17)
+
+static int plan(struct opu_sim_region *region, bool deterministic)
 {
+    unsigned const flags = FFTW_ESTIMATE | (deterministic ? WITHOUT_VECTORS : 0U);
     opu_fft_lock();
     region->grid = fftwf_alloc_complex(region->grid_width * region->grid_height);
     if (region->grid != NULL) {
         region->plan = fftwf_plan_dft_2d((int)region->grid_height, (int)region->grid_width,
-                                         region->grid, region->grid, FFTW_BACKWARD, FFTW_ESTIMATE);
+                                         region->grid, region->grid, FFTW_BACKWARD, flags);
     }
     opu_fft_unlock();
     if (region->plan == NULL) {
@@ -123,7 +128,7 @@ static int plan(struct opu_sim_region *region)
 }
 
 int opu_sim_region_create(struct opu_sim_region **out, size_t *n_modes, struct opu_context *context,
-                          const struct opu_region *setup)
+                          const struct opu_region *setup, bool deterministic)
 {
     *out = NULL;
     OPU_TRY(check(setup));
@@ -148,7 +153,7 @@ int opu_sim_region_create(struct opu_sim_region **out, size_t *n_modes, struct o
     region->turn_x = make_turns(context, setup->carrier_x, region->width);
     region->turn_y = make_turns(context, setup->carrier_y, region->height);
     if (region->place == NULL || region->turn_x == NULL || region->turn_y == NULL ||
-        (status = plan(region)) != OPU_OK) {
+        (status = plan(region, deterministic)) != OPU_OK) {
         opu_sim_region_destroy(region);
         return status;
     }

@@ -24,9 +24,10 @@ struct opu_sim_region;
 /* Grain where the set-up leaves it to the device. */
 #define OPU_REGION_GRAIN_PIXELS 3.0
 
-/* Plans. *n_modes: outputs that the medium must have. */
+/* Plans. *n_modes: outputs that the medium must have. deterministic: a transform of the same bits
+ * on every processor. */
 int opu_sim_region_create(struct opu_sim_region **out, size_t *n_modes, struct opu_context *context,
-                          const struct opu_region *setup);
+                          const struct opu_region *setup, bool deterministic);
 void opu_sim_region_destroy(struct opu_sim_region *region);
 
 /*

@@ -271,7 +271,8 @@ static int try_configure(struct opu_sim *sim, const struct opu_frame_setup *setu
     size_t n_pixels = setup->n_pixels;
     size_t n_outputs = n_pixels;
     if (setup->output_kind == OPU_OUTPUT_REGION) {
-        OPU_TRY(opu_sim_region_create(&sim->region, &n_outputs, sim->context, &setup->region));
+        OPU_TRY(opu_sim_region_create(&sim->region, &n_outputs, sim->context, &setup->region,
+                                      sim->options.deterministic));
         n_pixels = (size_t)setup->region.width * setup->region.height;
     }
     if (n_outputs > OPU_SIM_MAX_PIXELS) {

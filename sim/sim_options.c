@@ -409,6 +409,6 @@ const struct opu_option opu_sim_option_table[OPU_SIM_N_OPTIONS] = {
      .type = OPU_OPTION_BOOL,
      .offset = AT(deterministic),
      .fallback = "no",
-     .help = "the same counts on every processor: plain Fourier transforms",
+     .help = "the same counts of pictures on every processor, slower; those of pixels always are",
      .group = "device"},
 };

@@ -225,7 +225,7 @@ static int one_case(struct opu_acceptance *acceptance, const struct opu_sim_opti
     s.grains = PATTERNS * (double)(SIDE * SIDE) * PI * s.cut_off * s.cut_off;
     struct opu_sim_region *region;
     size_t modes;
-    ACCEPT_TRY(opu_sim_region_create(&region, &modes, acceptance->context, &setup));
+    ACCEPT_TRY(opu_sim_region_create(&region, &modes, acceptance->context, &setup, false));
     snprintf(s.drawn, sizeof(s.drawn), "%s, grain %.2f px, pixels of %zu, %zu modes",
              opu_media[options->medium]->name, s.grain, s.pixel, modes);
     struct opu_measured measured = {.context = NULL};

@@ -44,7 +44,7 @@ static int build(struct opu_grid_medium *medium, const struct opu_medium_setup *
         medium->steps[2 * k + 1] = (struct opu_step){.kind = OPU_STEP_FORWARD};
     }
     medium->n_steps = 2 * masks;
-    return opu_grid_medium_plan(medium, options->deterministic);
+    return opu_grid_medium_plan(medium);
 }
 
 static int create(struct opu_medium **out, const struct opu_medium_setup *setup)

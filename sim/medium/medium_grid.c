@@ -164,11 +164,10 @@ struct opu_chain_setup opu_grid_medium_chain(const struct opu_medium *medium)
                                     .batch = grid->batch};
 }
 
-int opu_grid_medium_plan(struct opu_grid_medium *medium, bool deterministic)
+int opu_grid_medium_plan(struct opu_grid_medium *medium)
 {
     struct opu_medium *const base = &medium->base;
-    struct opu_chain_setup setup = opu_grid_medium_chain(base);
-    setup.deterministic = deterministic;
+    struct opu_chain_setup const setup = opu_grid_medium_chain(base);
     size_t bytes = 0;
     OPU_TRY(opu_chain_create_f32(&medium->chain, &setup, &bytes));
     base->bytes = bytes + opu_screens_bytes(medium->screens) + sizeof(*medium);

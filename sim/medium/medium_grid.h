@@ -55,7 +55,7 @@ OPU_NODISCARD int opu_grid_medium_create(struct opu_grid_medium **out,
                                          const struct opu_medium_setup *setup, size_t max_steps);
 
 /* With screens, steps, pitch, wavelength and scale in place: plans the chain. */
-OPU_NODISCARD int opu_grid_medium_plan(struct opu_grid_medium *medium, bool deterministic);
+OPU_NODISCARD int opu_grid_medium_plan(struct opu_grid_medium *medium);
 
 /* The chain that stands for a medium, for one in double or with other windows. */
 struct opu_chain_setup opu_grid_medium_chain(const struct opu_medium *medium);

@@ -2,6 +2,7 @@
 /* The slab: phase screens with free space between them. Formulas: sim/medium/medium_slab.h. */
 #include "sim/medium/medium_slab.h"
 
+#include "core/base/dmath.h"
 #include "core/base/fail.h"
 #include "core/base/hash.h"
 #include "core/base/mem.h"
@@ -112,8 +113,11 @@ static double window_mean(size_t in, size_t out, ptrdiff_t r, size_t n)
         return 1.0;
     }
     double const x = PI * (double)r / (double)n;
-    double const s = sin(x);
-    return sin((double)in * x) / ((double)in * s) * sin((double)out * x) / ((double)out * s);
+    double s, s_in, s_out, cosine;
+    opu_sincos(x, &s, &cosine);
+    opu_sincos((double)in * x, &s_in, &cosine);
+    opu_sincos((double)out * x, &s_out, &cosine);
+    return s_in / ((double)in * s) * s_out / ((double)out * s);
 }
 
 /*
@@ -125,7 +129,7 @@ double opu_slab_mean_intensity(const struct opu_slab *slab, size_t n, struct opu
                                struct opu_window out)
 {
     double const b = slab->optical_thickness;
-    double const ballistic = exp(-b);
+    double const ballistic = opu_exp(-b);
     double const points = slab->correlation_m / slab->pitch_m;
     ptrdiff_t const half = (ptrdiff_t)(n / 2);
     ptrdiff_t const radius = 6.5 * points < (double)half ? (ptrdiff_t)(6.5 * points) : half;
@@ -140,7 +144,7 @@ double opu_slab_mean_intensity(const struct opu_slab *slab, size_t n, struct opu
         double const wy = window_mean(in.height, out.height, y, n);
         for (ptrdiff_t x = -radius; x < half && x <= radius; ++x) {
             double const r2 = (double)(x * x + y * y) / (points * points);
-            double const kept = exp(-b * (1.0 - exp(-r2))) - ballistic;
+            double const kept = opu_exp(-b * (1.0 - opu_exp(-r2))) - ballistic;
             near += kept * wy * window_mean(in.width, out.width, x, n);
         }
     }
@@ -204,8 +208,7 @@ static int build(struct opu_grid_medium *medium, const struct opu_slab *slab,
                                               .variance = slab->variance,
                                               .seed = setup->seed,
                                               .drifts = options->tau_s > 0.0,
-                                              .slowness = slab->optical_thickness,
-                                              .deterministic = options->deterministic};
+                                              .slowness = slab->optical_thickness};
     OPU_TRY(opu_screens_create(&medium->screens, &screens));
     if (options->boundary == OPU_SIM_ABSORBING) {
         medium->taper = make_taper(setup->context, medium->fit.n);
@@ -215,7 +218,7 @@ static int build(struct opu_grid_medium *medium, const struct opu_slab *slab,
     }
     medium->n_steps =
         opu_slab_steps(slab, medium->screens, medium->fit.n, medium->taper, medium->steps);
-    return opu_grid_medium_plan(medium, options->deterministic);
+    return opu_grid_medium_plan(medium);
 }
 
 static int create(struct opu_medium **out, const struct opu_medium_setup *setup)

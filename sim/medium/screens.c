@@ -189,8 +189,7 @@ static int prepare_transform(struct opu_screens *screens)
                                           .n_steps = 1,
                                           .in = {.width = n, .height = n},
                                           .out = {.width = n, .height = n},
-                                          .batch = 1,
-                                          .deterministic = screens->setup.deterministic};
+                                          .batch = 1};
     screens->filter = opu_calloc(context, n, sizeof(*screens->filter));
     screens->noise = opu_calloc(context, screens->points, 2 * sizeof(*screens->noise));
     screens->field = opu_calloc(context, screens->points, 2 * sizeof(*screens->field));

@@ -21,8 +21,7 @@
  *
  * Draws: Philox(seed, OPU_STREAM_SCREEN, a = point / points per block, b = screen or pair + node *
  * 2^8): bits that depend on neither threads nor order. The phases of correlated screens pass
- * through a Fourier transform in double, whose rounding moves one in 10^11 of them by 2^-16 turn
- * between one processor and another, or none with `deterministic`.
+ * through a Fourier transform in double of our own: the same bits on every processor.
  */
 #ifndef OPU_SIM_SCREENS_H
 #define OPU_SIM_SCREENS_H
@@ -48,7 +47,6 @@ struct opu_screens_setup {
     bool drifts;     /* keep what a move needs */
     size_t still;    /* so many white screens, the first ones, do not drift */
     double slowness; /* correlation time of the phases over tau */
-    bool deterministic;
 };
 
 /* Draws the screens of step 0. On failure *out = NULL. */

@@ -62,8 +62,7 @@ struct opu_chain_setup {
     const struct opu_step *steps;
     size_t n_steps;
     struct opu_window in, out;
-    size_t batch;       /* most fields of one call: small grids run side by side, one a thread */
-    bool deterministic; /* nothing to do: the bits are the same on every processor anyway */
+    size_t batch; /* most fields of one call: small grids run side by side, one a thread */
 };
 
 #define OPU_CHAIN_DECLARE(real, name) \
