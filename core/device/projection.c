@@ -324,6 +324,28 @@ const char *opu_projection_identity(const struct opu_projection *p)
     return p->identity;
 }
 
+/* What belongs to the classes, and what lies beside the signal. */
+static void tell_classes(const struct opu_projection *p, struct opu_calibration *found)
+{
+    const struct opu_tables *const tables = &p->tables;
+    found->first_class = tables->lowest;
+    for (size_t c = 0; c < tables->n_classes; c++) {
+        double const amplitude = p->readout->n_references > 0 ? tables->amplitude[c] : 1.0;
+        found->exposures_us[c] = tables->exposure_us[c];
+        found->class_references[c] =
+            tables->reference_rate * amplitude * amplitude * tables->exposure_us[c];
+    }
+    found->leak_per_us = tables->leak_rate;
+    found->anchor_mirrors = p->layout.n_anchor;
+    size_t const modes = p->sideband != NULL ? opu_sideband_modes(p->sideband) : 0;
+    for (size_t m = 0; m < modes; m++) {
+        double const scale = (double)opu_sideband_scale(p->sideband, m);
+        found->sideband_share += scale * scale * (double)p->layout.n_pixels / (double)modes;
+    }
+}
+
+_Static_assert(OPU_CLASSES_MAX <= OPU_CALIBRATION_CLASSES, "a calibration tells of all classes");
+
 int opu_projection_calibration(const struct opu_projection *p, struct opu_calibration *out)
 {
     size_t const size = out->size;
@@ -344,6 +366,7 @@ int opu_projection_calibration(const struct opu_projection *p, struct opu_calibr
             tables->reference_rate * amplitude * amplitude * tables->exposure_us[top];
         found.signal_counts = tables->signal_rate * (double)p->n_in * tables->exposure_us[top];
         found.saturated_share = tables->saturated_share;
+        tell_classes(p, &found);
     }
     memcpy(out, &found, size < sizeof found ? size : sizeof found);
     return OPU_OK;

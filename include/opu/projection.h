@@ -133,6 +133,9 @@ OPU_NODISCARD OPU_API int opu_projection_probe(struct opu_projection *projection
  */
 OPU_NODISCARD OPU_API int opu_projection_recalibrate(struct opu_projection *projection);
 
+/** Most exposure classes of a device. */
+#define OPU_CALIBRATION_CLASSES 40
+
 /** What calibration found. */
 struct opu_calibration {
     size_t size;
@@ -143,6 +146,14 @@ struct opu_calibration {
     double reference_counts; /**< mean counts of the reference (or anchor) alone, largest class */
     double signal_counts;    /**< mean counts of a full class's signal alone */
     double saturated_share;  /**< seen while calibrating */
+    uint32_t first_class;    /**< where classes are few: class 0 is for up to 2^first_class mirrors
+                                on, class c for up to 2^(first_class + c) */
+    double exposures_us[OPU_CALIBRATION_CLASSES];     /**< of each class */
+    double class_references[OPU_CALIBRATION_CLASSES]; /**< reference_counts of each class */
+    double leak_per_us;    /**< mean counts a microsecond with all mirrors off */
+    size_t anchor_mirrors; /**< that stand beside the inputs; 0: the read-out has no anchor */
+    double sideband_share; /**< offaxis: of the pixels' noise power, what a mode of the signal's
+                              power gathers, mean over the modes; else 0 */
 };
 OPU_API int opu_projection_calibration(const struct opu_projection *projection,
                                        struct opu_calibration *out);
