@@ -9,6 +9,7 @@
 #include "core/base/hash.h"
 #include "core/base/mem.h"
 #include "sim/medium/medium_presets.h"
+#include "sim/sim_combine.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -74,20 +75,9 @@ static double crossed_light(const struct opu_sim_options *options)
     return options->extinction * d / (1.0 - d);
 }
 
-static int check_rate(const struct opu_sim_options *options)
-{
-    const struct opu_dmd_chip *const chip = &opu_dmd_chips[options->dmd];
-    if (chip->rate_hz > 0.0 && options->rate_hz > chip->rate_hz) {
-        return opu_fail(OPU_E_INVALID,
-                        "sim: dmd=%s shows at most %g patterns a second, rate=%g wants more",
-                        chip->name, chip->rate_hz, options->rate_hz);
-    }
-    return OPU_OK;
-}
-
 static int sim_open(void **device, struct opu_context *context, const void *options)
 {
-    OPU_TRY(check_rate(options));
+    OPU_TRY(opu_sim_combine(options));
     struct opu_sim *const sim = opu_calloc(context, 1, sizeof(*sim));
     if (sim == NULL) {
         return OPU_E_NO_MEMORY;
@@ -310,7 +300,19 @@ static int sim_configure(void *device, const struct opu_frame_setup *setup)
 static int sim_describe(void *device, char *text, size_t n)
 {
     const struct opu_sim *const sim = device;
+    const struct opu_dmd_chip *const chip = &opu_dmd_chips[sim->options.dmd];
     opu_way_describe(&sim->fields[0].way, sim->fields[0].medium, text, n);
+    size_t const used = strlen(text);
+    if (sim->options.dmd != OPU_DMD_IDEAL) {
+        double const wavelength_m = 1e-9 * sim->options.wavelength_nm;
+        double const incidence_rad = sim->options.incidence_deg * 0.017453292519943295;
+        (void)snprintf(text + used, n - used,
+                       "; %s: %zu mirrors an input, blazed number %.2f, %.0f %% of the light in "
+                       "the brightest order",
+                       chip->name, sim->dmd.mirrors_per_input,
+                       opu_dmd_blaze(chip, wavelength_m, incidence_rad),
+                       100.0 * opu_dmd_efficiency(chip, wavelength_m, incidence_rad));
+    }
     return OPU_OK;
 }
 

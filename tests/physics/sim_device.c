@@ -222,12 +222,41 @@ static void a_picture_shows_the_field_told(void **state)
     bench_close(&bench);
 }
 
+static void options_that_can_have_no_effect_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *uri, *says;
+    } cases[] = {
+        {"sim:thickness=100", "thickness is of a slab, medium=gaussian has none"},
+        {"sim:medium=slab,masks=5", "masks is of a cascade, medium=slab has none"},
+        {"sim:medium=cascade,anisotropy=0.9", "anisotropy is of a slab, medium=cascade has none"},
+        {"sim:grid=512", "grid is of a medium on a grid"},
+        {"sim:noise=none,read_noise=5", "noise=none leaves no room for read_noise"},
+        {"sim:incidence=10", "dmd=ideal has none"},
+        {"sim:vibration_hz=50", "without vibration"},
+        {"sim:dmd=dlp6500,rate=20000", "at most 9523 patterns a second"},
+    };
+    struct opu_context *context;
+    assert_int_equal(opu_context_create(&context, NULL), OPU_OK);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
+        struct opu_device *device;
+        assert_int_equal(opu_device_open(&device, context, cases[i].uri), OPU_E_INVALID);
+        if (strstr(opu_error_message(), cases[i].says) == NULL) {
+            fail_msg("%s: saw \"%s\", wanted \"%s\"", cases[i].uri, opu_error_message(),
+                     cases[i].says);
+        }
+    }
+    opu_context_destroy(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(identity_names_the_matrix_alone),
         cmocka_unit_test(caps_tell_the_light_budget),
         cmocka_unit_test(a_matrix_beyond_memory_is_refused_with_its_bytes),
+        cmocka_unit_test(options_that_can_have_no_effect_are_refused),
         cmocka_unit_test(a_region_that_is_not_simulated_is_refused),
         cmocka_unit_test(pictures_show_grains_of_the_size_asked),
         cmocka_unit_test(a_picture_shows_the_field_told),
