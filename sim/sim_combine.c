@@ -76,12 +76,6 @@ static int check_mirrors(const struct opu_sim_options *options)
 
 static int check_noise(const struct opu_sim_options *options)
 {
-    if (options->noise == OPU_SIM_NOISE_NONE &&
-        (options->read_noise_e > 0.0 || options->prnu > 0.0 || options->dsnu_e > 0.0)) {
-        return opu_fail(OPU_E_INVALID,
-                        "sim: noise=none leaves no room for read_noise, prnu or dsnu; wanted "
-                        "noise=all, or none of them");
-    }
     if (options->vibration_rad <= 0.0 && was_changed(options, "vibration_hz")) {
         return opu_fail(OPU_E_INVALID, "sim: vibration_hz=%g without vibration, wanted both",
                         options->vibration_hz);

@@ -105,7 +105,8 @@ static int sim_caps(void *device, struct opu_caps *caps)
 {
     const struct opu_sim *const sim = device;
     caps->flags = OPU_CAP_FRAMES | OPU_CAP_REFERENCE | OPU_CAP_REFERENCE_LEVELS | OPU_CAP_REGION |
-                  OPU_CAP_CARRIER | OPU_CAP_FIELD | (sim->options.tau_s > 0.0 ? OPU_CAP_DRIFT : 0);
+                  OPU_CAP_CARRIER | OPU_CAP_FIELD | (sim->options.tau_s > 0.0 ? OPU_CAP_DRIFT : 0) |
+                  (opu_media[sim->options.medium]->strip == NULL ? OPU_CAP_WINDOW : 0);
     caps->adc_bits = 0x1fffeu;
     caps->default_bits = (uint32_t)sim->options.bits;
     size_t const room = opu_dmd_room(&opu_dmd_chips[sim->options.dmd],

@@ -23,6 +23,7 @@ static const struct {
     {OPU_CAP_FIELD, "field", "can tell the noise-free field"},
     {OPU_CAP_DRIFT, "drift", "its matrix moves with time"},
     {OPU_CAP_CARRIER, "carrier", "the reference arm can be tilted (off-axis)"},
+    {OPU_CAP_WINDOW, "window", "another number of outputs is another matrix"},
 };
 
 /* Facts that are single numbers: one table for the text and the document. 0 is "unknown". */

@@ -93,7 +93,8 @@ static int exact_caps(void *handle, struct opu_caps *caps)
     caps->max_pixels = DIMENSION_MAX;
     if (exact->of != NULL) {
         const struct opu_caps *const of = opu_device_caps(exact->of);
-        caps->flags |= of->flags & OPU_CAP_REFERENCE; /* whose default read-out is phase4 */
+        caps->flags |=
+            of->flags & (OPU_CAP_REFERENCE | OPU_CAP_WINDOW); /* whose default read-out is phase4 */
         caps->max_inputs = of->max_inputs;
         caps->max_pixels = 2 * of->max_pixels;
     }

@@ -252,12 +252,16 @@ void opu_projection_redescribe(struct opu_projection *p)
                        p->bits, p->tables.exposure_us[p->tables.n_classes - 1],
                        p->tables.exposure_us[0], norm, pilot);
     }
-    /* Neither n_out nor bits nor exposures move an entry of B; the size of a picture does. */
+    /* Neither bits nor exposures move an entry of B; the size of a picture does, and how many
+     * outputs there are on some devices. */
     int const n = snprintf(p->identity, sizeof p->identity, "%s %s %zu", p->device->identity,
                            p->readout_name, p->n_in);
     if (p->layout.region.width > 0 && n > 0 && (size_t)n < sizeof p->identity) {
         (void)snprintf(p->identity + n, sizeof p->identity - (size_t)n, " of %u x %u",
                        p->layout.region.width, p->layout.region.height);
+    } else if ((p->device->caps.flags & OPU_CAP_WINDOW) != 0 && n > 0 &&
+               (size_t)n < sizeof p->identity) {
+        (void)snprintf(p->identity + n, sizeof p->identity - (size_t)n, " to %zu", p->n_out);
     }
 }
 

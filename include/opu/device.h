@@ -28,9 +28,10 @@ enum opu_capability {
     OPU_CAP_REFERENCE = 1 << 2, /**< has a reference arm, to be stepped in phase and blocked */
     OPU_CAP_REFERENCE_LEVELS = 1 << 3, /**< the arm's amplitude can be set between 0 and 1 */
     OPU_CAP_REGION = 1 << 4,           /**< can read a region of the camera as a picture */
-    OPU_CAP_FIELD = 1 << 5,  /**< can tell the noise-free field (simulators): opu_device_field() */
-    OPU_CAP_DRIFT = 1 << 6,  /**< its matrix moves with device time */
-    OPU_CAP_CARRIER = 1 << 7 /**< the reference arm can be tilted: opu_region carrier (off-axis) */
+    OPU_CAP_FIELD = 1 << 5,   /**< can tell the noise-free field (simulators): opu_device_field() */
+    OPU_CAP_DRIFT = 1 << 6,   /**< its matrix moves with device time */
+    OPU_CAP_CARRIER = 1 << 7, /**< the reference arm can be tilted: opu_region carrier (off-axis) */
+    OPU_CAP_WINDOW = 1 << 8 /**< where outputs lie depends on how many there are: another matrix */
 };
 
 /** Fixed facts about an open device. Numbers that the device can't tell are 0. */

@@ -6,7 +6,8 @@
  * A projection is planned once (opu_projection_create: all checks, allocation and calibration) and
  * run many times. It is the same on every device. B's entries have the variance asked for; row i of
  * B does not depend on how many outputs were asked for, except off axis, where it depends on the
- * size of the picture that they need (it stands in the identity).
+ * size of the picture that they need, and on devices with OPU_CAP_WINDOW (it stands in the
+ * identity).
  *
  * A projection belongs to its device's thread.
  */

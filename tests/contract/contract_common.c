@@ -206,7 +206,8 @@ static void fewer_outputs_are_the_first_of_more(void **state)
     bool const same =
         strcmp(opu_projection_identity(few), opu_projection_identity(rig->projection)) == 0;
     /* Off axis fewer outputs may take a smaller picture, which makes them another matrix. */
-    assert_true(same || strstr(opu_projection_identity(few), " offaxis ") != NULL);
+    bool const window = (opu_device_caps(rig->device)->flags & OPU_CAP_WINDOW) != 0;
+    assert_true(same != window || strstr(opu_projection_identity(few), " offaxis ") != NULL);
     assert_ok(opu_project(few, rig->in, N_IN, ROWS, rig->again, 30));
     for (size_t r = 0; same && r < ROWS; r++) {
         assert_true(agreement(rig->out + r * N_OUT, rig->again + r * 30, 30) > ALIKE);

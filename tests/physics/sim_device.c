@@ -232,7 +232,6 @@ static void options_that_can_have_no_effect_are_refused(void **state)
         {"sim:medium=slab,masks=5", "masks is of a cascade, medium=slab has none"},
         {"sim:medium=cascade,anisotropy=0.9", "anisotropy is of a slab, medium=cascade has none"},
         {"sim:grid=512", "grid is of a medium on a grid"},
-        {"sim:noise=none,read_noise=5", "noise=none leaves no room for read_noise"},
         {"sim:incidence=10", "dmd=ideal has none"},
         {"sim:vibration_hz=50", "without vibration"},
         {"sim:dmd=dlp6500,rate=20000", "at most 9523 patterns a second"},
