@@ -8,8 +8,8 @@
 
 #include "core/base/cpu.h"
 #include "core/base/rng.h"
-#include "sim/camera.h"
-#include "sim/medium_gaussian.h"
+#include "sim/camera/camera.h"
+#include "sim/medium/medium_gaussian.h"
 
 #include <math.h>
 #include <stdio.h>
