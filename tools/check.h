@@ -45,9 +45,9 @@ struct check {
     bool frames, linear;
     float *in, *out, *again; /* [n_in][n_in], [n_in][n_out] twice */
     struct {
-        double all, half,
-            quarter;   /* check_predict_noise() of such shares of the mirrors; NaN: unknown */
-        double spread; /* relative deviation of one pixel's noise from the mean */
+        double all;           /* between repetitions, all mirrors on; NaN: unknown */
+        double half, quarter; /* error of such shares of the mirrors */
+        double spread;        /* relative deviation of one pixel's noise from the mean */
     } noise;
     double variance;                /* of B's entries, once measured */
     struct opu_device_stats before; /* statistics before the first answer; size 0: not yet */
@@ -126,16 +126,28 @@ OPU_NODISCARD int check_transfer(struct check *check); /* variance against mean,
 OPU_NODISCARD int check_readouts(struct check *check); /* errors against check_predict_noise() */
 OPU_NODISCARD int check_drift(struct check *check);
 
+/* Linear read-outs, in check_readout.c. */
+extern const char *const check_readout_names[];
+extern const size_t check_n_readouts;
+
 /* --- check_report.c --- */
 OPU_NODISCARD int check_report_write(struct check *check, const char *path, const char *projection,
                                      const char *work);
 
+/* --- check_noise.c --- */
+struct check_noise {
+    const struct opu_caps *caps;
+    const struct opu_calibration *found;
+    const char *readout;
+    size_t n_in, n_on; /* inputs, and how many of them the pattern has on */
+    bool error;        /* against the truth; else between repetitions of one frame */
+};
+
 /*
- * check_noise.c: variance of a linear output's noise for a pattern with `share` of all mirrors on,
- * over the variance of the output's signal with all of them on. NaN: unknown.
+ * Variance of a linear output's noise for such a pattern, over the variance of the output's signal
+ * with all mirrors on. NaN: unknown.
  */
-double check_predict_noise(const struct opu_caps *caps, const struct opu_calibration *found,
-                           const char *readout, double share);
+double check_predict_noise(const struct check_noise *of);
 
 /*
  * Relative deviation of a pixel's noise variance from the mean. phase4: of ns + nr only ns varies,

@@ -27,6 +27,38 @@ static int make_room(struct check *check)
                : opu_fail(OPU_E_NO_MEMORY, "no memory for %zu rows of %zu outputs", n, m);
 }
 
+/* Which read-out a projection has; "" for one that squares. */
+static const char *readout_of(const char *describe)
+{
+    for (size_t i = 0; i < check_n_readouts; i++) {
+        char word[32];
+        snprintf(word, sizeof word, ", %s,", check_readout_names[i]);
+        if (strstr(describe, word) != NULL) {
+            return check_readout_names[i];
+        }
+    }
+    return "";
+}
+
+static int predict(struct check *check, const char *describe)
+{
+    struct opu_calibration found = {.size = sizeof found};
+    struct check_noise of = {.caps = opu_device_caps(check->device),
+                             .found = &found,
+                             .readout = readout_of(describe),
+                             .n_in = check->n_in,
+                             .n_on = check->n_in};
+    int const status = opu_projection_calibration(check->projection, &found);
+    check->noise.all = check_predict_noise(&of);
+    of.error = true;
+    of.n_on = check->n_in / 2;
+    check->noise.half = check_predict_noise(&of);
+    of.n_on = check->n_in / 4;
+    check->noise.quarter = check_predict_noise(&of);
+    check->noise.spread = check_noise_spread(of.readout);
+    return status;
+}
+
 static int open_all(struct check *check, const struct check_options *wish, const char *uri)
 {
     int status = opu_device_open(&check->device, check->cli->context, uri);
@@ -57,18 +89,8 @@ static int open_all(struct check *check, const struct check_options *wish, const
         return status;
     }
     const char *const text = opu_projection_describe(check->projection);
-    struct opu_calibration found = {.size = sizeof found};
-    const char *const readout = strstr(text, "phase4") != NULL   ? "phase4"
-                                : strstr(text, "anchor") != NULL ? "anchor"
-                                                                 : "";
-    check->linear = strstr(text, "intensity") == NULL;
-    if (check->frames) {
-        status = opu_projection_calibration(check->projection, &found);
-        check->noise.all = check_predict_noise(caps, &found, readout, 1.0);
-        check->noise.half = check_predict_noise(caps, &found, readout, 0.5);
-        check->noise.quarter = check_predict_noise(caps, &found, readout, 0.25);
-        check->noise.spread = check_noise_spread(readout);
-    }
+    check->linear = strstr(text, ", intensity") == NULL;
+    status = check->frames ? predict(check, text) : OPU_OK;
     if (status < 0) {
         return status;
     }

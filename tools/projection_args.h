@@ -23,7 +23,8 @@ struct projection_args {
          .kind = CLI_TEXT, \
          .offset = offsetof(type, member.readout), \
          .value = "HOW", \
-         .help = "how counts become outputs: intensity (|Hx|^2), anchor, phase4 (both linear)"}, \
+         .help = "how counts become outputs: intensity (|Hx|^2), anchor, phase3, phase4, offaxis " \
+                 "(all but the first linear)"}, \
         {.name = "rescale", \
          .kind = CLI_TEXT, \
          .offset = offsetof(type, member.rescale), \
