@@ -10,6 +10,8 @@
 #include <opu/check.h>
 #include <opu/status.h>
 
+#include <math.h>
+
 struct opu_sim_options;
 
 struct opu_acceptance {
@@ -25,6 +27,12 @@ struct opu_acceptance {
 
 /* A uniform number in [low, high), the next of the seed. */
 double opu_accept_draw(struct opu_acceptance *acceptance, double low, double high);
+
+/* The larger of two errors; a NaN counts as the largest, and stays (fmax() would drop it). */
+static inline double opu_accept_worse(double worst, double error)
+{
+    return isnan(worst) || error <= worst ? worst : error;
+}
 
 /* Hands a row on, with size and group filled in. Returns what fn did: non-zero stops the tests. */
 int opu_accept(struct opu_acceptance *acceptance, struct opu_check_row row);

@@ -134,7 +134,7 @@ static int airy(struct opu_acceptance *acceptance, size_t pixels, double bar, bo
         double complex const turned =
             plane.out[i] / peak *
             cexp(OPU_IMAGINARY * OPU_TWO_PI * (kx * cx + ky * cy) / (double)n);
-        worst = r <= 8.0 ? fmax(worst, cabs(turned - formula)) : worst;
+        worst = r <= 8.0 ? opu_accept_worse(worst, cabs(turned - formula)) : worst;
         if (i / SIDE == SIDE / 2 && i % SIDE >= SIDE / 2) {
             x[i % SIDE - SIDE / 2] = r;
             seen[i % SIDE - SIDE / 2] = creal(turned);
@@ -195,7 +195,7 @@ static int rectangle(struct opu_acceptance *acceptance, size_t pixels, double ba
     for (size_t i = 0; i < SIDE * SIDE; ++i) {
         double const formula = sinc(a * place(i % SIDE, SIDE) / (double)n) *
                                sinc(b * place(i / SIDE, SIDE) / (double)n);
-        worst = fmax(worst, cabs(plane.out[i] / peak - formula));
+        worst = opu_accept_worse(worst, cabs(plane.out[i] / peak - formula));
     }
     free_plane(&plane);
     OPU_TRY(status);
@@ -273,7 +273,7 @@ static int near_field(struct opu_acceptance *acceptance, bool show)
     double worst = 0.0;
     for (size_t i = 0; i < SIDE * SIDE; ++i) {
         double complex const formula = along[i % SIDE] * along[i / SIDE];
-        worst = fmax(worst, cabs(plane.out[i] - formula));
+        worst = opu_accept_worse(worst, cabs(plane.out[i] - formula));
         if (i / SIDE == SIDE / 2) {
             seen[i % SIDE] = pow(cabs(plane.out[i]), 2.0);
             wanted[i % SIDE] = pow(cabs(formula), 2.0);
@@ -497,7 +497,7 @@ static int direct_integral(struct opu_acceptance *acceptance)
             sum += plane.in[i] * rayleigh_sommerfeld(pitch * dx, pitch * dy, z);
         }
         sum *= pitch * pitch;
-        worst = fmax(worst, cabs(sum - plane.out[row * SIDE + column]));
+        worst = opu_accept_worse(worst, cabs(sum - plane.out[row * SIDE + column]));
         largest = fmax(largest, cabs(sum));
     }
     free_plane(&plane);

@@ -92,7 +92,7 @@ int opu_measured_singular(const struct opu_measured *measured, double *s)
     opu_context_free(measured->context, room);
     double sum = 0.0;
     for (size_t k = 0; k < n; ++k) {
-        s[k] = fmax(s[k], 0.0);
+        s[k] = s[k] < 0.0 ? 0.0 : s[k]; /* not fmax(), which drops a NaN */
         sum += s[k];
     }
     for (size_t k = 0; k < n; ++k) {
@@ -122,11 +122,11 @@ double opu_marchenko_pastur_distance(const double *s, size_t n, double gamma)
         double const last = below;
         below += density * PI / STEPS;
         for (; k < n && s[k] * s[k] <= end; ++k) {
-            worst = fmax(worst, fabs(below - (double)k / (double)n));
-            worst = fmax(worst, fabs(last - (double)(k + 1) / (double)n));
+            worst = opu_accept_worse(worst, fabs(below - (double)k / (double)n));
+            worst = opu_accept_worse(worst, fabs(last - (double)(k + 1) / (double)n));
         }
     }
-    return fmax(worst, 1.0 - (double)k / (double)n);
+    return opu_accept_worse(worst, 1.0 - (double)k / (double)n);
 }
 
 static int ascending(const void *a, const void *b)
@@ -142,8 +142,8 @@ double opu_accept_kolmogorov(double *x, size_t n, double (*distribution)(double)
     qsort(x, n, sizeof(*x), ascending);
     for (size_t i = 0; i < n; ++i) {
         double const f = distribution(x[i]);
-        worst = fmax(worst, fabs(f - (double)i / (double)n));
-        worst = fmax(worst, fabs(f - (double)(i + 1) / (double)n));
+        worst = opu_accept_worse(worst, fabs(f - (double)i / (double)n));
+        worst = opu_accept_worse(worst, fabs(f - (double)(i + 1) / (double)n));
     }
     return sqrt((double)n) * worst;
 }

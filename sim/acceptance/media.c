@@ -66,7 +66,7 @@ static int unitarity_of(struct opu_acceptance *acceptance, enum opu_medium_name 
         medium->ops->destroy(medium);
         ACCEPT_TRY(status);
         for (int q = 0; q < 4; ++q) {
-            worst[q] = fmax(worst[q], now[q]);
+            worst[q] = opu_accept_worse(worst[q], now[q]);
         }
     }
     static const struct {
@@ -139,7 +139,7 @@ static int compare_ways(const struct opu_measured *measured, float *room, uint64
         }
     }
     measured->medium->ops->apply(measured->medium, x, 1, y);
-    *worst = fmax(sqrt(error / (double)(n * m)), difference(y, sums, 2 * m));
+    *worst = opu_accept_worse(sqrt(error / (double)(n * m)), difference(y, sums, 2 * m));
     return OPU_OK;
 }
 
@@ -369,7 +369,7 @@ static int memory_case(struct opu_acceptance *acceptance, struct thin_slab *thin
         x[t] = (double)t / ((double)thin->n * thin->slab.pitch_m);
         seen[t] = re * re + im * im;
         wanted[t] = memory_formula(&thin->slab, x[t]);
-        worst = fmax(worst, fabs(seen[t] - wanted[t]));
+        worst = opu_accept_worse(worst, fabs(seen[t] - wanted[t]));
     }
     struct opu_check_curve const curve = {.title = "memory effect of a multislice slab",
                                           .x_label = "tilt, rad",

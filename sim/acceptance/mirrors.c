@@ -150,7 +150,7 @@ static int accept_angles(struct opu_acceptance *acceptance)
         double const width = spacing / scene.mirrors / cos(wanted);
         double const guess = wanted + width * opu_accept_draw(acceptance, -0.3, 0.3);
         double const seen = find_peak(grating, &scene, guess, 0.5 * width);
-        worst = fmax(worst, fabs(seen - wanted) / spacing);
+        worst = opu_accept_worse(worst, fabs(seen - wanted) / spacing);
     }
     return opu_accept(
         acceptance,
@@ -177,8 +177,8 @@ static int accept_orders(struct opu_acceptance *acceptance)
         int const m = p + k % 2, n = p + k / 2;
         double const seen = far_field(&scene, (m + n) * unit - sin(scene.incidence_rad),
                                       (m - n) * unit, scene.mirrors);
-        worst = fmax(worst, fabs(seen - opu_dmd_envelope(scene.chip, scene.wavelength_m,
-                                                         scene.incidence_rad, m, n)));
+        worst = opu_accept_worse(worst, fabs(seen - opu_dmd_envelope(scene.chip, scene.wavelength_m,
+                                                                     scene.incidence_rad, m, n)));
     }
     return opu_accept(
         acceptance,
@@ -267,7 +267,7 @@ static int accept_double_slit(struct opu_acceptance *acceptance)
         double const c = cos(PI * sine[i] / fringe);
         seen[i] = two_slits(chip, apart, wavelength_m, sine[i]);
         wanted[i] = c * c * sin(x) * sin(x) / (x * x);
-        worst = fmax(worst, fabs(seen[i] - wanted[i]));
+        worst = opu_accept_worse(worst, fabs(seen[i] - wanted[i]));
     }
     struct opu_check_curve const curve = {.title = "Two lines of mirrors",
                                           .x_label = "sin theta",
@@ -345,7 +345,7 @@ static int accept_beam(struct opu_acceptance *acceptance)
         double const y = (double)dmd.top + ((double)(j / dmd.columns) + 0.5) * b - 384.0;
         double const ratio = (double)dmd.step[j] / exp(-(x * x + y * y) / w2);
         first = j == 0 ? ratio : first;
-        worst = fmax(worst, fabs(ratio / first - 1.0));
+        worst = opu_accept_worse(worst, fabs(ratio / first - 1.0));
         power += (double)dmd.step[j] * (double)dmd.step[j] / (double)dmd.n_inputs;
     }
     opu_dmd_fini(&dmd);
@@ -358,7 +358,7 @@ static int accept_beam(struct opu_acceptance *acceptance)
                           .name = "beam on the macro-pixels and their mean power, largest error",
                           .formula = "step_j ~ exp(-r^2 / w^2), mean step_j^2 = (1 - eps)^2",
                           .drawn = text,
-                          .value = fmax(worst, fabs(power - 1.0)),
+                          .value = opu_accept_worse(worst, fabs(power - 1.0)),
                           .unit = "",
                           .low = 0.0,
                           .high = 1e-5});

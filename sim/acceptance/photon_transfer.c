@@ -202,7 +202,8 @@ static double nonlinearity(const struct transfer *t)
     struct line const line = fit_line(t->lambda, t->mean, t->mean_error, LEVELS);
     double worst = 0.0;
     for (int i = 0; i < LEVELS; ++i) {
-        worst = fmax(worst, fabs(t->mean[i] - line.intercept - line.slope * t->lambda[i]));
+        worst =
+            opu_accept_worse(worst, fabs(t->mean[i] - line.intercept - line.slope * t->lambda[i]));
     }
     return worst / t->mean[LEVELS - 1];
 }

@@ -129,7 +129,7 @@ static double difference(const double complex *a, const double complex *b, size_
 {
     double worst = 0.0;
     for (size_t i = 0; i < count; ++i) {
-        worst = fmax(worst, cabs(a[i] - b[i]));
+        worst = opu_accept_worse(worst, cabs(a[i] - b[i]));
     }
     return worst / (norm(b, count) / sqrt((double)count));
 }
