@@ -87,7 +87,7 @@ void opu_pilot_add(struct opu_projection *p)
 }
 
 /* The answer in the frames at `counts`; leakage stays in, as it does in S_0. */
-static void decode(const struct opu_projection *p, const void *counts, float *out)
+static void decode(const struct opu_projection *p, const void *counts, size_t thread, float *out)
 {
     struct opu_answer const answer = {
         .class_index = opu_class_of(&p->tables, p->pilot.n_on),
@@ -96,6 +96,7 @@ static void decode(const struct opu_projection *p, const void *counts, float *ou
         .first = true,
         .counts = counts,
         .n_out = p->pilot.n_answer,
+        .thread = thread,
     };
     p->readout->decode(p, &answer, out);
 }
@@ -119,7 +120,7 @@ int opu_pilot_calibrate(struct opu_projection *p)
         size_t fired;
         OPU_TRY(opu_chunk_fire(p, &fired));
         for (size_t i = 0; i < n; i++) {
-            decode(p, p->chunk.counts[0] + i * frames * p->chunk.count_bytes, pilot->seen);
+            decode(p, p->chunk.counts[0] + i * frames * p->chunk.count_bytes, 0, pilot->seen);
             for (size_t k = 0; k < pilot->n_answer; k++) {
                 pilot->answer[k] += pilot->seen[k] / (float)SHOWS;
             }
@@ -135,10 +136,11 @@ void opu_pilot_read(struct opu_projection *p, size_t n, const uint8_t *counts)
     size_t const bytes = p->readout->frames * p->chunk.count_bytes;
 #pragma omp parallel for schedule(static) num_threads((int)p->n_threads) if (pilots > 8)
     for (size_t j = 0; j < pilots; j++) {
-        float *const seen = pilot->seen + opu_sideband_thread() * pilot->n_answer;
+        size_t const thread = opu_sideband_thread();
+        float *const seen = pilot->seen + thread * pilot->n_answer;
         double re = 0.0;
         double im = 0.0;
-        decode(p, counts + pilot_place(pilot, j, n) * bytes, seen);
+        decode(p, counts + pilot_place(pilot, j, n) * bytes, thread, seen);
         for (size_t k = 0; k < pilot->n_answer; k += 2) {
             double const s[2] = {(double)seen[k], (double)seen[k + 1]};
             double const s0[2] = {(double)pilot->answer[k], (double)pilot->answer[k + 1]};

@@ -8,6 +8,7 @@
 
 #include "core/base/fail.h"
 #include "core/device/projection_internal.h"
+#include "core/device/sideband.h"
 
 #define PARALLEL_WORK 32768 /* elements below which threads cost more than they bring */
 
@@ -190,6 +191,7 @@ static void decode_row(const struct opu_projection *p, size_t r, size_t first, s
             .first = i == start,
             .counts = counts + frame * p->chunk.count_bytes,
             .n_out = p->n_out,
+            .thread = opu_sideband_thread(),
         };
         opu_pilot_turn(&p->pilot, i - first, last - first, answer.turn);
         p->readout->decode(p, &answer, out);

@@ -31,6 +31,7 @@ struct opu_answer {
     bool first;         /* out = ..., else out += ... */
     const void *counts; /* [frames][n_pixels] */
     size_t n_out;       /* outputs wanted; n_out, or that made even where both quadratures come */
+    size_t thread;      /* that decodes, below opu_projection.n_threads: whose room to use */
 };
 
 struct opu_readout {

@@ -179,12 +179,11 @@ static void decode(const struct opu_projection *p, const struct opu_answer *answ
 {
     const struct opu_tables *const tables = &p->tables;
     size_t const c = answer->class_index;
-    size_t const thread = opu_sideband_thread();
     double const factor = (double)answer->weight / (tables->amplitude[c] * tables->exposure_us[c]);
     float const turn[2] = {(float)(factor * (double)answer->turn[0]),
                            (float)(factor * (double)answer->turn[1])};
-    load(p, answer->counts, opu_sideband_picture(p->sideband, thread));
-    const float *const modes = opu_sideband_filter(p->sideband, thread);
+    load(p, answer->counts, opu_sideband_picture(p->sideband, answer->thread));
+    const float *const modes = opu_sideband_filter(p->sideband, answer->thread);
     bool const set = answer->first && !opu_take_offset(p, answer, p->offset, out);
     for (size_t i = 0; i < answer->n_out; i++) {
         float const re = modes[i / 2 * 2];

@@ -59,7 +59,10 @@ const float *opu_sideband_filter(const struct opu_sideband *sideband, size_t thr
 /* The factor on mode m's unscaled transform: what noise of the pixels is multiplied by. */
 float opu_sideband_scale(const struct opu_sideband *sideband, size_t m);
 
-/* The thread that calls, in [0, opu_sideband_threads()). */
+/*
+ * The thread that calls, within a parallel region of our own with opu_sideband_threads() threads at
+ * most; elsewhere it may be any thread of the caller's, and 0 is meant.
+ */
 size_t opu_sideband_thread(void);
 size_t opu_sideband_threads(void);
 
