@@ -2,6 +2,7 @@
 /* A projection's calibration as bytes, for checkpoints. */
 #include <opu/projection.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -98,29 +99,60 @@ void opu_projection_state_get(const struct opu_projection *p, void *bytes)
     }
 }
 
-/*
- * Tables from a file may say anything: what indexes or divides is looked at before it is taken.
- * from: the parts, behind the head.
- */
-static bool tables_sane(const struct opu_projection *p, const uint8_t *from)
+/* Exposures, amplitudes and rates: what indexes or divides. */
+static bool tables_sane(const struct opu_projection *p, const struct opu_tables *tables)
 {
     const struct opu_caps *const caps = &p->device->caps;
-    struct opu_tables tables;
-    memcpy(&tables, from, sizeof tables);
     uint32_t const classes = opu_class_count(p->n_in);
-    bool sane = tables.n_classes > 0 && tables.n_classes <= OPU_CLASSES_MAX &&
-                tables.n_classes <= classes && tables.lowest == classes - tables.n_classes &&
-                tables.signal_rate > 0.0;
-    for (size_t c = 0; sane && c < tables.n_classes; c++) {
-        sane = tables.exposure_us[c] >= caps->min_exposure_us &&
-               tables.exposure_us[c] <= caps->max_exposure_us && tables.amplitude[c] >= 0.0 &&
-               tables.amplitude[c] <= 1.0;
+    bool const arm = p->readout->n_references > 0;
+    bool sane = tables->n_classes > 0 && tables->n_classes <= OPU_CLASSES_MAX &&
+                tables->n_classes <= classes && tables->lowest == classes - tables->n_classes &&
+                tables->signal_rate > 0.0 && isfinite(tables->signal_rate) &&
+                tables->leak_rate >= 0.0 && isfinite(tables->leak_rate) &&
+                (!arm || tables->reference_rate > 0.0) && isfinite(tables->reference_rate) &&
+                isfinite(tables->saturated_share);
+    for (size_t c = 0; sane && c < tables->n_classes; c++) {
+        sane = tables->exposure_us[c] >= caps->min_exposure_us &&
+               tables->exposure_us[c] <= caps->max_exposure_us && tables->amplitude[c] <= 1.0 &&
+               (arm ? tables->amplitude[c] > 0.0 : tables->amplitude[c] >= 0.0);
     }
-    from += sizeof tables + p->layout.n_table * (sizeof *p->gain + 2 * sizeof *p->offset);
+    return sane;
+}
+
+static bool floats_sane(const uint8_t *from, const uint8_t *end)
+{
+    bool sane = true;
+    for (; sane && from < end; from += sizeof(float)) {
+        float value;
+        memcpy(&value, from, sizeof value);
+        sane = isfinite(value);
+    }
+    return sane;
+}
+
+/* Bytes from a file may say anything: they are looked at, from behind the head to the end, before
+ * one is taken. */
+static bool parts_sane(const struct opu_projection *p, const uint8_t *from, const uint8_t *end)
+{
+    struct opu_tables tables;
+    struct state_rest rest;
+    memcpy(&tables, from, sizeof tables);
+    from += sizeof tables;
+    const uint8_t *const pick =
+        from + p->layout.n_table * (sizeof *p->gain + 2 * sizeof *p->offset);
+    const uint8_t *const after = pick + p->n_out * sizeof *p->pick;
+    memcpy(&rest, after, sizeof rest);
+    bool sane = tables_sane(p, &tables) && floats_sane(from, pick) && isfinite(rest.probe_power) &&
+                floats_sane(after + sizeof rest, end);
     for (size_t i = 0; sane && i < p->n_out; i++) {
         uint32_t pixel;
-        memcpy(&pixel, from + i * sizeof pixel, sizeof pixel);
+        memcpy(&pixel, pick + i * sizeof pixel, sizeof pixel);
         sane = pixel < p->layout.n_pixels;
+    }
+    for (size_t i = 0; sane && p->layout.n_anchor > 0 && i < p->n_out; i++) {
+        float gain; /* the probe divides by it */
+        memcpy(&gain, from + i * sizeof gain, sizeof gain);
+        sane = gain > 0.0f;
     }
     return sane;
 }
@@ -144,9 +176,9 @@ int opu_projection_state_set(struct opu_projection *p, const void *bytes, size_t
     }
     struct state_rest rest;
     const uint8_t *from = (const uint8_t *)bytes + sizeof head;
-    if (!p->floats && !tables_sane(p, from)) {
+    if (!p->floats && !parts_sane(p, from, (const uint8_t *)bytes + size)) {
         return opu_fail(OPU_E_MISMATCH,
-                        "calibration: the bytes hold impossible exposures or pixels");
+                        "calibration: the bytes hold impossible exposures, rates, gains or pixels");
     }
     struct state_part parts[STATE_PARTS];
     for (size_t n = state_parts(p, &rest, parts), i = 0; i < n; i++) {

@@ -513,11 +513,11 @@ static void calibrations_of_another_set_up_are_refused(void **state)
     opu_device_close(device);
 }
 
-/* Otherwise good bytes with tables that index or divide wrongly: the calibration at hand stays. */
-static void impossible_calibrations_leave_the_one_at_hand(void **state)
+/* Otherwise good bytes that index or divide wrongly: the calibration at hand stays. */
+static void refuse_faults(const char *readout)
 {
-    (void)state;
-    struct opu_projection_options const options = options_make("anchor", "ternary");
+    struct opu_projection_options const options = options_make(readout, "ternary");
+    bool const arm = strcmp(readout, "anchor") != 0;
     struct opu_device *const device = device_open("fake:");
     struct opu_projection *const projection = create(device, &options);
     size_t const size = opu_projection_state_size(projection);
@@ -528,21 +528,32 @@ static void impossible_calibrations_leave_the_one_at_hand(void **state)
     while (memcmp(at, &projection->tables, sizeof projection->tables) != 0) {
         at++;
     }
-    uint8_t *pick = at;
-    while (memcmp(pick, projection->pick, N_OUT * sizeof *projection->pick) != 0) {
-        pick++;
-    }
+    uint8_t *const pick =
+        at + sizeof projection->tables + projection->layout.n_table * 3 * sizeof *projection->gain;
+    assert_memory_equal(pick, projection->pick, N_OUT * sizeof *projection->pick);
     float out[2][ROWS * N_OUT];
     run(projection, out[0]);
-    for (int fault = 0; fault < 7; fault++) {
+    int const faults = arm ? 13 : 10;
+    for (int fault = 0; fault <= faults; fault++) {
         struct opu_tables tables = projection->tables;
         uint32_t pixel = fault == 6 ? (uint32_t)projection->layout.n_pixels : projection->pick[0];
         tables.n_classes = fault == 0 ? 1u << 20 : fault == 1 ? 0 : tables.n_classes;
         tables.lowest = fault == 2 ? 39 : tables.lowest;
+        float gain = fault == 9 ? NAN : projection->gain[0];
         tables.exposure_us[0] = fault == 3 ? 1e30 : fault == 4 ? (double)NAN : 1.0;
-        tables.signal_rate = fault == 5 ? 0.0 : tables.signal_rate;
+        tables.signal_rate = fault == 5 ? 0.0 : fault == 7 ? (double)INFINITY : tables.signal_rate;
+        tables.leak_rate = fault == 8 ? (double)NAN : tables.leak_rate;
+        tables.amplitude[0] = fault == 10 ? 0.0 : tables.amplitude[0];
+        tables.reference_rate = fault == 11   ? 0.0
+                                : fault == 12 ? (double)NAN
+                                              : tables.reference_rate;
         memcpy(at, &tables, sizeof tables);
+        memcpy(at + sizeof tables, &gain, sizeof gain);
         memcpy(pick, &pixel, sizeof pixel);
+        if (fault == faults) { /* the same without a fault */
+            assert_int_equal(opu_projection_state_set(projection, bytes, size), OPU_OK);
+            break;
+        }
         assert_refused(opu_projection_state_set(projection, bytes, size), OPU_E_MISMATCH,
                        "impossible");
         run(projection, out[1]);
@@ -551,6 +562,13 @@ static void impossible_calibrations_leave_the_one_at_hand(void **state)
     opu_projection_destroy(projection);
     free(bytes);
     opu_device_close(device);
+}
+
+static void impossible_calibrations_leave_the_one_at_hand(void **state)
+{
+    (void)state;
+    refuse_faults("anchor");
+    refuse_faults("phase4");
 }
 
 static int create_status(const char *uri, const struct opu_projection_options *options)
