@@ -97,7 +97,7 @@ static int check_outputs(const struct opu_device *device, struct opu_frame_setup
                 region->pixels_per_grain);
         }
         double const carrier = fmax(fabs(region->carrier_x), fabs(region->carrier_y));
-        if (!(carrier <= 0.5)) {
+        if (!(fabs(region->carrier_x) <= 0.5 && fabs(region->carrier_y) <= 0.5)) {
             return opu_fail(OPU_E_INVALID,
                             "%s: region with a carrier of (%g, %g) cycles a pixel, wanted at most "
                             "0.5 each",
