@@ -170,9 +170,11 @@ static int check_caps(const struct opu_device *device)
         (caps->adc_bits == 0 || (caps->adc_bits & ~UINT32_C(0x1fffe)) != 0 ||
          caps->default_bits > 16 || (caps->adc_bits >> caps->default_bits & 1) == 0 ||
          caps->max_frames == 0 || caps->max_exposures == 0 || !(caps->min_exposure_us > 0.0) ||
-         !(caps->max_exposure_us >= caps->min_exposure_us) || !(caps->frame_rate_hz >= 0.0))) {
+         !(caps->max_exposure_us >= caps->min_exposure_us) || !(caps->frame_rate_hz >= 0.0) ||
+         !(caps->black_level >= 0.0 && caps->black_level < 1.0))) {
         return opu_fail(OPU_E_DEVICE,
-                        "%s: its facts lack bit depths, frames, exposures or a frame rate",
+                        "%s: its facts lack bit depths, frames, exposures, a frame rate or a black "
+                        "level from 0 to 1",
                         device->backend->scheme);
     }
     return OPU_OK;
