@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the read-outs make of the simulator's counts: the operator, the converter's steps, photon
- * and read noise, each against its formula (readout_phase4.c, readout_anchor.c,
+ * and read noise, each against its formula (readout_steps.c, readout_anchor.c,
  * readout_intensity.c).
  */
 #include "base_support.h"
