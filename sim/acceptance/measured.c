@@ -129,6 +129,13 @@ double opu_marchenko_pastur_distance(const double *s, size_t n, double gamma)
     return opu_accept_worse(worst, 1.0 - (double)k / (double)n);
 }
 
+double opu_accept_sigmas(size_t n)
+{
+    double const freedom = (double)n - 1.0;
+    double const z = ACCEPT_SIGMAS * (8.0 * freedom + 3.0) / (8.0 * freedom + 1.0);
+    return sqrt(freedom * expm1(z * z / freedom));
+}
+
 static int ascending(const void *a, const void *b)
 {
     double const x = *(const double *)a;

@@ -205,7 +205,7 @@ static double error_of(const struct estimate *estimate)
 /* On the axis the mean amplitude is real, exp(-b / 2). */
 static int ballistic(struct opu_acceptance *acceptance)
 {
-    size_t const runs = acceptance->thorough ? 128 : 32;
+    size_t const runs = acceptance->thorough ? 128 : 64;
     for (int k = 0; k < CASES; ++k) {
         double const b = opu_accept_draw(acceptance, 1.0, 2.5);
         size_t const screens = opu_accept_draw_size(acceptance, 2, 5);
@@ -226,7 +226,7 @@ static int ballistic(struct opu_acceptance *acceptance)
         snprintf(drawn, sizeof(drawn),
                  "%zu screens, sum sigma^2 = %.3f, lc = %.2f, d = %.1f lambda", screens, b, lc, d);
         double const wanted = exp(-0.5 * b);
-        double const bar = ACCEPT_SIGMAS * error_of(&t) / wanted;
+        double const bar = opu_accept_sigmas(runs) * error_of(&t) / wanted;
         ACCEPT_TRY(opu_accept(
             acceptance,
             (struct opu_check_row){.test = "M2",
@@ -267,7 +267,7 @@ static double mean_angle(const float *out, size_t n, double pitch)
 /* Rms frequencies below 0.14 / pitch an axis: Nyquist's folds less than 4e-4 of the power back. */
 static int angles(struct opu_acceptance *acceptance)
 {
-    size_t const runs = acceptance->thorough ? 48 : 12;
+    size_t const runs = acceptance->thorough ? 96 : 48;
     for (int k = 0; k < CASES; ++k) {
         size_t const screens = opu_accept_draw_size(acceptance, 3, 6);
         double const b = opu_accept_draw(acceptance, 3.0, 6.0);
@@ -288,7 +288,7 @@ static int angles(struct opu_acceptance *acceptance)
         snprintf(drawn, sizeof(drawn), "%zu screens, L/ls = %.2f, g = %.4f, d = %.1f lambda",
                  screens, b, thin.slab.anisotropy, d);
         double const wanted = 2.0 * b * (1.0 - thin.slab.anisotropy);
-        double const bar = ACCEPT_SIGMAS * error_of(&angle) / wanted;
+        double const bar = opu_accept_sigmas(runs) * error_of(&angle) / wanted;
         ACCEPT_TRY(opu_accept(acceptance,
                               (struct opu_check_row){.test = "M3",
                                                      .name = "mean square angle over its formula",
@@ -494,8 +494,7 @@ static const struct shaping shapings[3] = {
      8.57},
 };
 
-/* Returns the light that all would send to any output without shaping. */
-static double shape(const float *h, size_t n, int way, float *x)
+static void shape(const float *h, size_t n, int way, float *x)
 {
     double norm = 0.0;
     for (size_t j = 0; j < 2 * n; ++j) {
@@ -508,7 +507,6 @@ static double shape(const float *h, size_t n, int way, float *x)
         x[2 * j] = way == 2 ? (float)(re > 0.0) : (float)(scale * re);
         x[2 * j + 1] = way == 2 ? 0.0f : (float)(-scale * im);
     }
-    return way == 2 ? 0.5 * (double)n : (double)n;
 }
 
 /* room: rows [TARGETS][n][2], shaped [TARGETS][n][2], answers [TARGETS][m][2]. Targets are spread
