@@ -32,7 +32,7 @@ LIBC = {
 }
 # Libraries from outside, and the folders that may see their headers.
 CONFINED = {
-    "fftw3.h": ("sim/", "core/", "tools/bench/"),
+    "fftw3.h": ("sim/", "core/base/", "core/device/", "tools/bench/"),
     "cblas.h": ("core/base/", "tools/bench/"),
     "libusb.h": ("driver/",),
     "cmocka.h": ("tests/",),
