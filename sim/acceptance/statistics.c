@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Acceptance tests of the speckle's statistics (Goodman, Speckle Phenomena in Optics, 2nd ed.), on
- * the medium of the device under test: entries, contrast, singular values, the kernel of its
- * features, its linear projections. Pictures are in speckle.c. Bars are 5 standard deviations of
- * independent samples, unless they say otherwise.
+ * the medium of the device under test: contrast, singular values, the kernel of its features, its
+ * linear projections. The entries are in entries.c, pictures in speckle.c. Bars are 5 standard
+ * deviations of independent samples, unless they say otherwise.
  */
 #include "sim/acceptance/statistics.h"
 
@@ -34,85 +34,15 @@ static int row(const struct statistics *s, struct opu_check_row row)
     return opu_accept(s->acceptance, row);
 }
 
-struct moments {
-    double t[2], t2[2];   /* <t>, <t^2> */
-    double power, power2; /* <I>, <I^2> */
-    double entries;
-};
-
-static struct moments moments_of(const struct opu_measured *measured)
+/* <|t|^2> of the entries. */
+static double mean_power(const struct opu_measured *measured)
 {
-    struct moments sum = {.entries = (double)(measured->n * measured->m)};
-    for (size_t e = 0; e < measured->n * measured->m; ++e) {
-        double const x = (double)measured->h[2 * e];
-        double const y = (double)measured->h[2 * e + 1];
-        double const power = x * x + y * y;
-        sum.t[0] += x / sum.entries;
-        sum.t[1] += y / sum.entries;
-        sum.t2[0] += (x * x - y * y) / sum.entries;
-        sum.t2[1] += 2.0 * x * y / sum.entries;
-        sum.power += power / sum.entries;
-        sum.power2 += power * power / sum.entries;
+    double const entries = (double)(measured->n * measured->m);
+    double sum = 0.0;
+    for (size_t e = 0; e < 2 * measured->n * measured->m; ++e) {
+        sum += (double)measured->h[e] * (double)measured->h[e] / entries;
     }
     return sum;
-}
-
-static double normal_distribution(double x)
-{
-    return 0.5 * erfc(-x / sqrt(2.0));
-}
-
-/* Estimates of |<t>|^2 / <I> and of |<t^2>|^2 / (2 <I>^2) are exponential with mean 1 / (m n). */
-static int circular(struct statistics *s)
-{
-    struct moments const at = moments_of(&s->measured);
-    double const mean2 = (at.t[0] * at.t[0] + at.t[1] * at.t[1]) / at.power;
-    double const pseudo = hypot(at.t2[0], at.t2[1]) / at.power;
-    double const ratio = at.power2 / (at.power * at.power);
-    double const bar = ACCEPT_SIGMAS * 2.0 / sqrt(at.entries);
-    ACCEPT_TRY(row(s, (struct opu_check_row){
-                          .test = "T1",
-                          .name = "mean of the entries, |<t>|^2 / <I> times their number",
-                          .formula = "circular: exponential with mean 1; above 14 once in 10^6",
-                          .value = mean2 * at.entries,
-                          .low = 0.0,
-                          .high = 14.0,
-                          .samples = at.entries}));
-    ACCEPT_TRY(row(s, (struct opu_check_row){.test = "T1",
-                                             .name = "|<t^2>| / <I>",
-                                             .formula = "circular: 0, below 5 / sqrt(m n)",
-                                             .value = pseudo,
-                                             .low = 0.0,
-                                             .high = 5.0 / sqrt(at.entries),
-                                             .samples = at.entries}));
-    return row(s, (struct opu_check_row){.test = "T1",
-                                         .name = "<I^2> / <I>^2 of the entries",
-                                         .formula = "Gaussian: 2, spread 2 / sqrt(m n)",
-                                         .value = ratio,
-                                         .low = 2.0 - bar,
-                                         .high = 2.0 + bar,
-                                         .samples = at.entries});
-}
-
-static int normal_parts(struct statistics *s)
-{
-    size_t const entries = s->measured.n * s->measured.m;
-    double const scale = sqrt(2.0 / moments_of(&s->measured).power);
-    double worst = 0.0;
-    for (size_t part = 0; part < 2; ++part) {
-        for (size_t e = 0; e < entries; ++e) {
-            s->room[e] = scale * (double)s->measured.h[2 * e + part];
-        }
-        worst = fmax(worst, opu_accept_kolmogorov(s->room, entries, normal_distribution));
-    }
-    return row(
-        s, (struct opu_check_row){.test = "T1",
-                                  .name = "sqrt(m n) D of real and imaginary parts against N(0, 1)",
-                                  .formula = "Kolmogorov: above 2.7 once in 10^6",
-                                  .value = worst,
-                                  .low = 0.0,
-                                  .high = ACCEPT_KOLMOGOROV,
-                                  .samples = (double)entries});
 }
 
 /* power[m] += |sum over inputs first, first + step, ..|^2. */
@@ -274,7 +204,7 @@ static int kernel(struct statistics *s)
     enum { PAIRS = 16 };
     size_t const m = s->measured.m;
     double *const products = s->room + 4 * m;
-    double const scale = 1.0 / moments_of(&s->measured).power;
+    double const scale = 1.0 / mean_power(&s->measured);
     memset(products, 0, m * sizeof(*products));
     for (uint32_t pair = 0; pair < PAIRS; ++pair) {
         add_products(s, pair, scale, products);
@@ -303,7 +233,7 @@ static int projections(struct statistics *s)
     enum { PAIRS = 48 };
     size_t const n = s->measured.n;
     size_t const m = s->measured.m;
-    double const scale = 1.0 / ((double)m * moments_of(&s->measured).power);
+    double const scale = 1.0 / ((double)m * mean_power(&s->measured));
     double x[MAX_INPUTS];
     double y[MAX_INPUTS];
     double *const bx = s->room;
@@ -342,8 +272,7 @@ static int projections(struct statistics *s)
 
 static int all_of(struct statistics *s)
 {
-    static int (*const tests[])(struct statistics *) = {circular, normal_parts, contrast,
-                                                        spectrum, kernel,       projections};
+    static int (*const tests[])(struct statistics *) = {contrast, spectrum, kernel, projections};
     size_t const doubles = 2 * s->measured.m * s->measured.n;
     s->room = opu_calloc(s->acceptance->context, doubles, sizeof(*s->room));
     if (s->room == NULL) {
@@ -364,13 +293,21 @@ size_t opu_accept_most_outputs(const struct opu_sim_options *options)
     return options->grid != 0 && share < MAX_OUTPUTS ? share : MAX_OUTPUTS;
 }
 
+void opu_accept_draw_sizes(struct opu_acceptance *acceptance, const struct opu_sim_options *options,
+                           size_t *n, size_t *m)
+{
+    size_t const most = opu_accept_most_outputs(options);
+    *m = opu_accept_draw_size(acceptance, most * 3 / 4, most);
+    *n = opu_accept_draw_size(acceptance, *m / 5, *m / 4);
+}
+
 static int one_case(struct opu_acceptance *acceptance, const struct opu_sim_options *options)
 {
     struct statistics s = {.acceptance = acceptance,
                            .ideal = options->medium == OPU_MEDIUM_GAUSSIAN};
-    size_t const most = opu_accept_most_outputs(options);
-    size_t const m = opu_accept_draw_size(acceptance, most * 3 / 4, most);
-    size_t const n = opu_accept_draw_size(acceptance, m / 5, m / 4);
+    size_t n;
+    size_t m;
+    opu_accept_draw_sizes(acceptance, options, &n, &m);
     uint64_t const seed = opu_accept_draw_seed(acceptance);
     snprintf(s.drawn, sizeof(s.drawn), "%s, n = %zu, m = %zu, seed %llu",
              opu_media[options->medium]->name, n, m, (unsigned long long)seed);
@@ -391,6 +328,7 @@ int opu_accept_statistics(struct opu_acceptance *acceptance)
     struct opu_sim_options options = *acceptance->options;
     options.tau_s = 0.0;
     opu_accept_begin(acceptance, "statistics");
+    ACCEPT_TRY(opu_accept_entries(acceptance, &options));
     for (int k = 0; k < CASES; ++k) {
         ACCEPT_TRY(one_case(acceptance, &options));
     }
