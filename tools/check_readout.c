@@ -11,9 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OUTPUTS = 32768, PATTERNS = 4, REPEATS = 16, ROWS = PATTERNS * REPEATS, SHARES = 3 };
+enum { PATTERNS = 4, REPEATS = 16, ROWS = PATTERNS * REPEATS, SHARES = 3 };
 
 #define TO_FORMULA 0.03
+/* Outputs for which four deviations of the mean over pixels are below that; spread: of one pixel.
+ */
+#define OUTPUTS(spread) ((spread) > 0.5 ? 32768 : 8192)
 /* With coarser steps the calibration's own roundings, too, are more than the bar. */
 #define LEAST_BITS 8
 
@@ -178,7 +181,8 @@ static int try_readout(struct check *check, const char *readout, struct harvest 
     const struct opu_caps *const caps = opu_device_caps(check->device);
     struct trial trial = {.check = check, .readout = readout, .n_in = check->n_in};
     /* A simulated matrix that drifts is worked out anew while it is measured. */
-    size_t const most = (caps->flags & OPU_CAP_DRIFT) != 0 ? OUTPUTS / 4 : OUTPUTS;
+    size_t const wanted = OUTPUTS(check_noise_spread(readout));
+    size_t const most = (caps->flags & OPU_CAP_DRIFT) != 0 && wanted > 8192 ? 8192 : wanted;
     trial.n_out = caps->max_pixels < most ? caps->max_pixels : most;
     struct opu_projection_options const plan = {.size = sizeof plan,
                                                 .n_in = trial.n_in,
