@@ -2,6 +2,7 @@
 /* The micro-mirror array. Formulas: sim/dmd.h. */
 #include "sim/dmd.h"
 
+#include "core/base/dmath.h"
 #include "core/base/fail.h"
 #include "core/base/mem.h"
 #include "core/base/rng.h"
@@ -12,6 +13,8 @@
 #define DEGREE 0.017453292519943295
 #define PI 3.14159265358979323846
 #define SQRT2 1.41421356237309504880
+#define DARKEST 1e-30  /* mean square of the steps: below, floats would not hold them */
+#define FARTHEST 690.0 /* r^2 / w^2 of the beam: no light is left there */
 
 /*
  * Mirrors, pitch and tilt: Texas Instruments' data sheets of the chips. Rates: all mirrors loaded
@@ -152,13 +155,14 @@ static void light_up(const struct opu_dmd *dmd, const struct opu_dmd_setup *setu
         chip->columns != 0 ? chip->rows : (dmd->n_inputs + dmd->columns - 1) / dmd->columns;
     struct opu_dmd_point const centre = middle(chip, 0, 0, columns, rows);
     struct opu_dmd_point const size = opu_dmd_mirror(chip, (double)columns, (double)rows);
-    double const w = setup->beam * 0.5 * hypot(size.x_m, size.y_m);
+    double const w = setup->beam * 0.5 * sqrt(size.x_m * size.x_m + size.y_m * size.y_m);
     for (size_t j = 0; j < dmd->n_inputs; ++j) {
         struct opu_dmd_point const at =
             middle(chip, dmd->left + j % dmd->columns * dmd->width,
                    dmd->top + j / dmd->columns * dmd->height, dmd->width, dmd->height);
-        double const r = hypot(at.x_m - centre.x_m, at.y_m - centre.y_m) / w;
-        g[j] = setup->beam > 0.0 ? exp(-r * r) : 1.0;
+        double const x = (at.x_m - centre.x_m) / w;
+        double const y = (at.y_m - centre.y_m) / w;
+        g[j] = setup->beam > 0.0 ? opu_exp(-fmin(x * x + y * y, FARTHEST)) : 1.0;
     }
 }
 
@@ -217,7 +221,7 @@ static int fill_in(struct opu_dmd *dmd, const struct opu_dmd_setup *setup)
     light_up(dmd, setup, g);
     double const power = set_amplitudes(dmd, setup, g);
     opu_context_free(setup->context, g);
-    if (!(power > 0.0)) {
+    if (!(power > DARKEST)) {
         return opu_fail(OPU_E_INVALID,
                         "sim: all %zu mirrors in use are stuck or dark (dead=%g, beam=%g)",
                         dmd->n_inputs * dmd->mirrors_per_input, setup->dead, setup->beam);

@@ -16,8 +16,10 @@ struct opu_sim_reference opu_sim_reference_arm(struct opu_reference state, doubl
 {
     double const amplitude = state.amplitude * sqrt(electrons_per_us);
     double const phase = state.phase_rad * (1.0 + step_error);
-    struct opu_sim_reference const arm = {.re = amplitude * cos(phase),
-                                          .im = amplitude * sin(phase)};
+    double sine;
+    double cosine;
+    opu_sincos(phase, &sine, &cosine);
+    struct opu_sim_reference const arm = {.re = amplitude * cosine, .im = amplitude * sine};
     return arm;
 }
 

@@ -3,6 +3,7 @@
  * sim/camera/camera.h. */
 #include "sim/camera/camera.h"
 
+#include "core/base/dmath.h"
 #include "core/base/fail.h"
 #include "core/base/mem.h"
 #include "core/base/rng.h"
@@ -40,6 +41,7 @@ const struct opu_sensor opu_sensors[] = {
                           .shot_noise = true},
 };
 
+#define LN2 0.69314718055994530942
 #define TABLE_CELSIUS 25.0
 #define DOUBLING_CELSIUS 8.0
 #define BLACK_SIGMAS 4.0
@@ -54,7 +56,8 @@ void opu_sensor_init(struct opu_sensor *sensor, const struct opu_sim_options *op
     bool const all = options->noise == OPU_SIM_NOISE_ALL;
     bool const none = options->noise == OPU_SIM_NOISE_NONE;
     const struct opu_sensor *const preset = &opu_sensors[options->camera];
-    double const warmth = exp2((options->temperature_c - TABLE_CELSIUS) / DOUBLING_CELSIUS);
+    double const warmth =
+        opu_exp(LN2 * (options->temperature_c - TABLE_CELSIUS) / DOUBLING_CELSIUS);
     *sensor = *preset;
     if (options->full_well_e > 0.0) {
         sensor->full_well_e = options->full_well_e;

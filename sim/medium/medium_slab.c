@@ -191,7 +191,9 @@ static double *make_taper(struct opu_context *context, size_t n)
     for (size_t i = 0; taper != NULL && i < n; ++i) {
         double const r = fabs(i < n / 2 ? (double)i : (double)i - (double)n) / (double)n;
         double const depth = r <= 0.5 - RIM ? 0.0 : (r - (0.5 - RIM)) / RIM;
-        taper[i] = cos(0.5 * PI * depth) * cos(0.5 * PI * depth);
+        double sine, cosine;
+        opu_sincos(0.5 * PI * depth, &sine, &cosine);
+        taper[i] = cosine * cosine;
     }
     return taper;
 }

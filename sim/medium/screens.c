@@ -3,6 +3,7 @@
 #include "sim/medium/screens.h"
 
 #include "core/base/cpu.h"
+#include "core/base/dmath.h"
 #include "core/base/fail.h"
 #include "core/base/mem.h"
 #include "sim/medium/screens_kernels.h"
@@ -60,7 +61,7 @@ static void make_filter(struct opu_screens *screens)
     for (size_t q = 0; q < setup->n; ++q) {
         double const index = q < setup->n / 2 ? (double)q : (double)q - (double)setup->n;
         double const k_lc = 2.0 * PI * index * setup->correlation_m / width_m;
-        screens->filter[q] = exp(-k_lc * k_lc / 8.0);
+        screens->filter[q] = opu_exp(-fmin(k_lc * k_lc / 8.0, 690.0)); /* below, nothing is left */
         sum += screens->filter[q] * screens->filter[q];
     }
     double const mean = sum / (double)setup->n;
