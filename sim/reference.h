@@ -8,10 +8,11 @@
  * whole arm, t the exposure, d the phase step asked for. Phase stepping: Yamaguchi & Zhang, Opt.
  * Lett. 22, 1268 (1997). Its faults:
  *
- *   e    relative error of the steps (a piezo's gain): 2 pi falls short, or is passed
- *   w    wandering phase (air, mounts): a stationary first-order autoregressive process of rms s
- * and <w(time) w(time + dt)> = s^2 exp(-dt / tau), by the draws of sim/medium/drift.h, so that it
- * is a pure function of the frame's number v    a vibration of frequency f
+ * - e: relative error of the steps (a piezo's gain), 2 pi falls short or is passed
+ * - w: wandering phase (air, mounts), a stationary first-order autoregressive process of rms s and
+ *   <w(time) w(time + dt)> = s^2 exp(-dt / tau), by the draws of sim/medium/drift.h, so that it is
+ *   a pure function of the frame's number; it moves in steps of tau / 256
+ * - v: a vibration of frequency f
  *
  * All are constant within a frame. A tilted arm, exp(2 pi i f r), is the region's: sim/region.h.
  */

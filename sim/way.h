@@ -2,10 +2,10 @@
 /*
  * How the fields of frames come about, and what that costs. Three ways to one result:
  *
- *   stored  the transmission matrix is measured once (min(n, m) propagations, or n m draws) and
- * kept; a frame then costs 4 m n FLOP drawn   entries by index, drawn anew for each batch of
- * patterns: nothing is kept free    each pattern is propagated: S transforms of N points, 5 S N
- * log2 N FLOP
+ * - stored: the transmission matrix is measured once (min(n, m) propagations, or n m draws) and
+ *   kept; a frame then costs 4 m n FLOP
+ * - drawn: entries by index, drawn anew for each batch of patterns: nothing is kept
+ * - free: each pattern is propagated, S transforms of N points, 5 S N log2 N FLOP
  *
  * The cheaper is chosen for OPU_WAY_PATTERNS patterns - or for those between two steps of the
  * drift, if these are fewer - with fixed rates below, not with measured ones: the ways differ in
