@@ -9,6 +9,9 @@
 
 enum { MAX_PAIRS = 8 };
 
+/* Arm, accuracy, loss, training, frames, light, energy. */
+#define ROW "  %-*s  %-15s  %-17s  %-11s  %-9s  %-11s  %s\n"
+
 static void print_row(const struct comparison *c, size_t a, int width)
 {
     char accuracy[48], loss[48], time[32] = "-", count[32] = "-", light[32] = "-", energy[32] = "-";
@@ -26,8 +29,7 @@ static void print_row(const struct comparison *c, size_t a, int width)
         cli_format_seconds(light, sizeof light, COMPARE_STAT(c, a, optical_s).mean);
         cli_format_si(energy, sizeof energy, COMPARE_STAT(c, a, optical_j).mean, "J");
     }
-    printf("  %-*s  %-16s  %-18s  %-12s  %-14s  %s\n", width, c->arms[a].label, accuracy, loss,
-           time, light, energy);
+    printf(ROW, width, c->arms[a].label, accuracy, loss, time, count, light, energy);
 }
 
 static void print_alignment(const struct comparison *c, size_t a, int width)
@@ -107,8 +109,7 @@ void compare_print(const struct comparison *c)
     }
     printf("%s: %zu seed%s, epochs: %s; mean +- deviation of the sample\n", c->base.preset,
            c->n_seeds, c->n_seeds == 1 ? "" : "s", train_get(&c->base, "train.epochs", epochs));
-    printf("  %-*s  %-15s  %-17s  %-11s  %-9s  %-11s  %s\n", width, "", "accuracy (%)", "loss",
-           "training", "frames", "light", "energy");
+    printf(ROW, width, "", "accuracy (%)", "loss", "training", "frames", "light", "energy");
     for (size_t a = 0; a < c->n_arms; a++) {
         print_row(c, a, width);
     }

@@ -102,6 +102,11 @@ def four_methods_are_told_with_mean_and_deviation(bench):
     for word in ("DFA optical", "SHALLOW", "layers.0", "four/bp-seed3", "opu compare fashion-mlp --seeds 3"):
         assert word in text, f"the page lacks {word!r}"
     again = compare(bench, *words).wants(0, "*SHALLOW*DFA optical - BP*DFA exact - SHALLOW*", "*12 of them done*")
+    head, row = (re.split(r"  +", line.strip()) for line in again.out.splitlines() if
+                 re.match(r"  +accuracy \(%\)|  DFA optical  +[\d.]+ \+-", line))
+    frames = statistics.mean(run["optical"]["frames"] for run in
+                             (result_of(bench, f"four/optical-seed{seed}") for seed in (1, 2, 3)))
+    assert dict(zip(head, row[1:]))["frames"] == f"{frames:.0f}", str(again)
     assert f"{100 * statistics.mean(accuracy['optical']):.2f} +- {100 * statistics.stdev(accuracy['optical']):.2f}" in (
         again.out), str(again)
 
