@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WIDTH = 460, HEIGHT = 300, LEFT = 58, RIGHT = 16, TOP = 62, BOTTOM = 46 };
+enum { WIDTH = 460, HEIGHT = 300, LEFT = 58, RIGHT = 16, TOP = 62, BOTTOM = 46, MAX_TICKS = 40 };
 
 struct range {
     double low, high, step;
@@ -186,7 +186,8 @@ static void x_axis(struct html *html, const struct svg_plot *plot, const struct 
 {
     char text[32];
     double const step = frame->x.step, first = ceil(frame->x.low / step - 1e-9) * step;
-    for (int i = 0; first + i * step <= frame->x.high + 1e-9 * step; i++) {
+    /* Nine at most, where steps are not lost in the numbers' last digit. */
+    for (int i = 0; i < MAX_TICKS && first + i * step <= frame->x.high + 1e-9 * step; i++) {
         double const value = fabs(first + i * step) < 1e-9 * step ? 0.0 : first + i * step;
         tick_text(text, sizeof text, value, plot->log_x);
         x_mark(html, at_x(frame, value));
@@ -212,7 +213,8 @@ static void x_axis_marked(struct html *html, const struct frame *frame)
 static void axes(struct html *html, const struct svg_plot *plot, const struct frame *frame)
 {
     char text[32];
-    int const n_y = (int)floor((frame->y.high - frame->y.low) / frame->y.step + 1e-6);
+    double const steps = floor((frame->y.high - frame->y.low) / frame->y.step + 1e-6);
+    int const n_y = steps < MAX_TICKS ? (int)steps : MAX_TICKS; /* NaN: of numbers beyond reason */
     for (int i = 0; i <= n_y; i++) {
         double value = frame->y.low + i * frame->y.step;
         value = fabs(value) < 1e-9 * frame->y.step ? 0.0 : value;

@@ -340,6 +340,19 @@ class Page(html.parser.HTMLParser):
         assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
 
 
+def numbers_beyond_reason_do_not_hang_a_report(bench):
+    bench.data_set()
+    train(bench, *SIM, "--epochs", 1, "--out", "run").wants(0)
+    # One step further is the same number; sums and spans overflow; what is no object, and no JSON.
+    for number in ("1e300", "9e15", "-1.7e308", "4e-320"):
+        row = ",".join(f'"{key}":{number}' for key in ("epoch", "test_loss", "test_accuracy", "device_s", "correlation"))
+        lines = f'{{{row}}}\n[]\n7\n{{{row},"recalibrated":true}}\n'
+        for name in ("metrics.jsonl", "probes.jsonl", "timing.jsonl"):
+            bench.path("run").joinpath(name).write_text(lines + "no JSON")
+        bench.opu("report", "run").wants(0)
+        assert bench.path("run/report.html").stat().st_size < 200_000, f"{number} swells the page"
+
+
 def report_is_one_page_without_a_network(bench):
     bench.data_set()
     train(bench, *SIM, "--epochs", 2, "--out", "run & <b>").wants(0)
@@ -380,5 +393,6 @@ main(
     dry_run_writes_nothing,
     configuration_files_are_read_and_refused,
     benchmark_prints_whole_rates_and_ratios_with_two_decimals,
+    numbers_beyond_reason_do_not_hang_a_report,
     report_is_one_page_without_a_network,
 )
