@@ -166,7 +166,7 @@ static void more(void (*add)(void *user, const char *heading, const char *left, 
     add(user, heading, "SECTION.KEY", "of the configuration: opu train --help lists them");
     add(user, heading, "SCHEME.NAME, SCHEME.GROUP.NAME",
         "an option of the device, such as sim.tau or sim.camera.bits: opu info sim: lists them");
-    add(user, heading, "encode, readout, rescale, variance, saturation",
+    add(user, heading, "encode, readout, rescale, variance, saturation, pilot",
         "of the projection, on any device");
 }
 
