@@ -109,7 +109,7 @@ static void check_drift(const struct rig_case *given, double taus)
     double const seen = covariance(rig.projection, probe(&rig));
     double const wanted = covariance(rig.projection, exp(-floor(taus * STEPS) / STEPS));
     double const allowed = bar(&rig, wanted);
-    if (fabs(seen - wanted) > allowed) {
+    if (!(fabs(seen - wanted) <= allowed)) {
         fail_msg("%s%s, seed %llu, %zu x %zu, %g tau: saw %g, wanted %g +- %g (%.0f samples)",
                  given->readout, given->more, (unsigned long long)given->seed, given->n_out,
                  given->n_in, taus, seen, wanted, allowed, samples(&rig));
@@ -178,7 +178,7 @@ static void check_still(const char *readout, const char *more, double least)
     double const v = noise_share(&rig, 64, 1024);
     double const seen = covariance(rig.projection, probe(&rig));
     double const allowed = 5.0 * 0.65 * 1.5 * v / sqrt(samples(&rig));
-    if (fabs(seen - 1.0) > allowed || v < least) {
+    if (!(fabs(seen - 1.0) <= allowed && v >= least)) {
         fail_msg("%s%s: saw %.6f, wanted 1 +- %.2g; noise %g of the signal, wanted at least %g",
                  readout, more, seen, allowed, v, least);
     }
