@@ -4,9 +4,17 @@
 #ifndef OPU_SIM_LAYOUT_H
 #define OPU_SIM_LAYOUT_H
 
+#include <stddef.h>
+
 #define OPU_TILE_PIXELS 256
 #define OPU_BLOCK_PIXELS 64
 #define OPU_BLOCK_FLOATS 128
 #define OPU_TILE_FLOATS 512
+
+/* Where point i's real part stands; its imaginary part is OPU_BLOCK_PIXELS further. */
+static inline size_t opu_block_offset(size_t i)
+{
+    return i / OPU_BLOCK_PIXELS * OPU_BLOCK_FLOATS + i % OPU_BLOCK_PIXELS;
+}
 
 #endif

@@ -180,19 +180,13 @@ void opu_sim_region_destroy(struct opu_sim_region *region)
     opu_context_free(region->context, region);
 }
 
-/* Position of output i's real part in blocks of 64 re, 64 im. */
-static size_t block_offset(size_t i)
-{
-    return i / OPU_BLOCK_PIXELS * OPU_BLOCK_FLOATS + i % OPU_BLOCK_PIXELS;
-}
-
 /* Row y of the grid to the pixels, turned by the carrier if that is asked for. */
 static void store_row(const struct opu_sim_region *region, size_t y, bool tilted, float *field)
 {
     const float *const ty = region->turn_y + 2 * y;
     for (size_t x = 0; x < region->width; ++x) {
         const float *const e = region->grid[y * region->grid_width + x];
-        float *const pixel = field + block_offset(y * region->width + x);
+        float *const pixel = field + opu_block_offset(y * region->width + x);
         float turn[2] = {1.0f, 0.0f};
         if (tilted) {
             const float *const tx = region->turn_x + 2 * x;
@@ -209,7 +203,7 @@ void opu_sim_region_field(struct opu_sim_region *region, const float *modes, boo
 {
     memset(region->grid, 0, region->grid_width * region->grid_height * sizeof(*region->grid));
     for (size_t k = 0; k < region->n_modes; ++k) {
-        const float *const mode = modes + block_offset(k);
+        const float *const mode = modes + opu_block_offset(k);
         region->grid[region->place[k]][0] += region->scale * mode[0];
         region->grid[region->place[k]][1] += region->scale * mode[OPU_BLOCK_PIXELS];
     }

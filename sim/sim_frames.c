@@ -233,8 +233,7 @@ int opu_sim_submit(void *device, struct opu_frame_batch *batch, uint64_t *job)
 static void interleave(const float *blocks, size_t n_pixels, float *field)
 {
     for (size_t p = 0; p < n_pixels; ++p) {
-        const float *const re =
-            blocks + p / OPU_BLOCK_PIXELS * OPU_BLOCK_FLOATS + p % OPU_BLOCK_PIXELS;
+        const float *const re = blocks + opu_block_offset(p);
         field[2 * p] = re[0];
         field[2 * p + 1] = re[OPU_BLOCK_PIXELS];
     }
