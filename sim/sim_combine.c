@@ -6,6 +6,7 @@
 #include "core/base/options.h"
 #include "sim/dmd.h"
 #include "sim/medium/medium.h"
+#include "sim/medium/medium_presets.h"
 
 #include <string.h>
 
@@ -52,7 +53,7 @@ static int check_medium(const struct opu_sim_options *options)
             was_changed(options, parameters[i].key)) {
             return opu_fail(OPU_E_INVALID, "sim: %s is of %s, medium=%s has none",
                             parameters[i].key, parameters[i].whose,
-                            opu_media[options->medium]->name);
+                            opu_medium_presets[options->medium].name);
         }
     }
     return OPU_OK;

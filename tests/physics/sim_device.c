@@ -230,6 +230,7 @@ static void options_that_can_have_no_effect_are_refused(void **state)
     } cases[] = {
         {"sim:thickness=100", "thickness is of a slab, medium=gaussian has none"},
         {"sim:medium=slab,masks=5", "masks is of a cascade, medium=slab has none"},
+        {"sim:medium=paint,masks=5", "masks is of a cascade, medium=paint has none"},
         {"sim:medium=cascade,anisotropy=0.9", "anisotropy is of a slab, medium=cascade has none"},
         {"sim:grid=512", "grid is of a medium on a grid"},
         {"sim:incidence=10", "dmd=ideal has none"},
