@@ -57,6 +57,7 @@ int opu_fields_init(struct opu_fields *fields, const struct opu_fields_setup *se
 void opu_fields_fini(struct opu_fields *fields)
 {
     if (fields->medium == NULL) {
+        *fields = (struct opu_fields){0};
         return;
     }
     if (fields->way.kind != OPU_WAY_FREE) {

@@ -7,8 +7,8 @@
 
 #include "core/base/isa.h"
 #include "core/base/rng.h"
-#include "sim/draw_block.h"
 #include "sim/camera/poisson.h"
+#include "sim/draw_block.h"
 
 #include <math.h>
 #include <string.h>

@@ -49,7 +49,7 @@ struct opu_grid_medium {
     float *in, *out; /* [batch] windows, where inputs or outputs do not fill theirs */
 };
 
-/* Facts and sizes; what is_described says is all there is. On failure *out = NULL. */
+/* Facts and sizes; the chain comes with opu_grid_medium_plan(). On failure *out = NULL. */
 OPU_NODISCARD int opu_grid_medium_create(struct opu_grid_medium **out,
                                          const struct opu_medium_ops *ops,
                                          const struct opu_medium_setup *setup, size_t max_steps);
