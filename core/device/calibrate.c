@@ -23,9 +23,9 @@
 #define ALPHA 2.0
 /* Less reference than that reads out nothing: rather report too much light. */
 #define ALPHA_MIN 0.5
-#define TOLERANCE 3.0 /* of the predicted share, which assumes the same reference everywhere */
-#define ADJUSTMENTS 6
-#define STEP 0.85 /* exposure of a class that saturates too often, times this */
+#define TOLERANCE 3.0  /* of the predicted share, which assumes the same reference everywhere */
+#define ADJUSTMENTS 12 /* a picture whose middle is three times as bright as its mean takes 7 */
+#define STEP 0.85      /* exposure of a class that saturates too often, times this */
 #define TEST_SAMPLES 100000
 #define TEST_PATTERNS_MIN 4
 #define TEST_PATTERNS_MAX 64

@@ -341,6 +341,13 @@ static void tell_classes(const struct opu_projection *p, struct opu_calibration 
     }
     found->leak_per_us = tables->leak_rate;
     found->anchor_mirrors = p->layout.n_anchor;
+    if (p->layout.n_anchor > 0) { /* gain^2 is 1 / |A|^2 but for a factor: readout_anchor.c */
+        double const unit = 2.0 * tables->signal_rate * tables->reference_rate / p->variance;
+        for (size_t i = 0; i < p->n_out; i++) {
+            double const gain = (double)p->gain[i];
+            found->anchor_inverse += unit * gain * gain / (double)p->n_out;
+        }
+    }
     size_t const modes = p->sideband != NULL ? opu_sideband_modes(p->sideband) : 0;
     for (size_t m = 0; m < modes; m++) {
         double const scale = (double)opu_sideband_scale(p->sideband, m);

@@ -153,6 +153,8 @@ struct opu_calibration {
     double class_references[OPU_CALIBRATION_CLASSES]; /**< reference_counts of each class */
     double leak_per_us;    /**< mean counts a microsecond with all mirrors off */
     size_t anchor_mirrors; /**< that stand beside the inputs; 0: the read-out has no anchor */
+    double anchor_inverse; /**< anchor: mean of its light over the outputs, times the mean of the
+                              light's inverse; else 0 */
     double sideband_share; /**< offaxis: of the pixels' noise power, what a mode of the signal's
                               power gathers, mean over the modes; else 0 */
 };
