@@ -150,9 +150,9 @@ struct check_noise {
 double check_predict_noise(const struct check_noise *of);
 
 /*
- * Relative deviation of a pixel's noise variance from the mean. phase4: of ns + nr only ns varies,
- * at most half of the sum (0.5; usually 0.2). anchor: 1 / |A|^2 varies by sqrt(E u^-2 / (E 1/u)^2 -
- * 1) = 1.26 for u exponential above 0.05.
+ * Relative deviation of a pixel's noise variance from what is predicted, for one pattern. phaseN:
+ * of ns + nr only ns varies, at most half of the sum (0.5; usually 0.2). anchor: light that varies
+ * by 0.8 over |A|^2, sqrt(E u^-2) / E u^-1 = 1.6 for u exponential above 0.05.
  */
 double check_noise_spread(const char *readout);
 

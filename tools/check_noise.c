@@ -11,8 +11,8 @@
  *            pixels' noise that a mode gathers, from the picture's size (core/device/sideband.h)
  *   anchor   Var = E [V(|S+A|^2) + V(|S|^2)] / (4 |A|^2) for one quadrature, of signal ns / 2
  *            (after Ohana et al., arXiv 2305.12988). |A|^2 is exponential; pixels below 0.05 of
- *            its mean a are left out, so that what calibration calls nr is 1.05 a, and E a / |A|^2
- *            = e^0.05 E1(0.05) = 2.594
+ *            its mean a are left out, so that nr = 1.05 a and E nr / |A|^2 = 1.05 e^0.05 E1(0.05) =
+ *            2.724; of the pixels that calibration picked it is known, and taken as it is
  *
  * Light. A mirror that is off still sends the amplitude e, so that turning one of n on adds but (1
  * - e)^2 of what it sends: with k = e / (1 - e), by the light of all off over that of all on,
@@ -34,6 +34,7 @@
 #define PI 3.14159265358979324
 #define GOLDEN 0.618033988749895
 #define ANCHOR_FLOOR 0.05
+#define ANCHOR_INVERSE 2.724
 #define BLURS 0.7 /* a deviation of so many steps hides them: 1/12 is then right to 2e-4 */
 /* offaxis: |S|^2 that the picture's edge spills into a mode, over ns^2 / nr. No noise, as it is the
  * same each time, but an error; 4e-5 to 9e-5 was measured, for 40 to 250 pixels a side. */
@@ -97,7 +98,7 @@ static double reading(const struct light *light, struct intensity i)
 
 /* E over |A|^2 = u a, u exponential above the floor; du = u d(log u) where the integrand is steep.
  */
-static double anchor_variance(const struct light *light)
+static double anchor_variance(const struct light *light, double inverse)
 {
     enum { STEPS = 64 };
     double const a = light->nr / (1.0 + ANCHOR_FLOOR), k = light->k;
@@ -110,7 +111,9 @@ static double anchor_variance(const struct light *light)
         double const variance = (reading(light, both) + reading(light, alone)) / (4.0 * u * a);
         sum += exp(ANCHOR_FLOOR - u) * u * step * variance;
     }
-    return sum;
+    /* A term in 1 / |A|^2 makes up for the pixels' own mean of it. */
+    double const dark = 2.0 * reading(light, (struct intensity){light->pattern, 0.0});
+    return sum + (inverse - ANCHOR_INVERSE) * dark / (4.0 * light->nr);
 }
 
 /* False: the device doesn't tell enough. */
@@ -151,7 +154,7 @@ double check_predict_noise(const struct check_noise *of)
         return (double)NAN;
     }
     if (strcmp(of->readout, "anchor") == 0) {
-        return anchor_variance(&light) / (0.5 * light.signal);
+        return anchor_variance(&light, of->found->anchor_inverse) / (0.5 * light.signal);
     }
     double const one =
         reading(&light, (struct intensity){light.pattern, light.nr}) / light.nr / light.signal;
@@ -167,5 +170,5 @@ double check_predict_noise(const struct check_noise *of)
 
 double check_noise_spread(const char *readout)
 {
-    return strcmp(readout, "anchor") == 0 ? 1.26 : 0.5;
+    return strcmp(readout, "anchor") == 0 ? 1.3 : 0.5;
 }

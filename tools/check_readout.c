@@ -11,12 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATTERNS = 4, REPEATS = 16, ROWS = PATTERNS * REPEATS, SHARES = 3 };
+enum { OUTPUTS = 10240, PATTERNS = 4, REPEATS = 16, ROWS = PATTERNS * REPEATS, SHARES = 3 };
 
 #define TO_FORMULA 0.03
-/* Outputs for which four deviations of the mean over pixels are below that; spread: of one pixel.
- */
-#define OUTPUTS(spread) ((spread) > 0.5 ? 32768 : 8192)
 /* With coarser steps the calibration's own roundings, too, are more than the bar. */
 #define LEAST_BITS 8
 
@@ -166,8 +163,8 @@ static int measure(const struct trial *trial, struct harvest *harvest)
         /* Relative deviations: of the mean over pixels whose noise differs, of variances from
          * repetitions, of the signal's own estimate. */
         double const m = (double)trial->n_out, spread = check_noise_spread(trial->readout);
-        double const scatter =
-            sqrt(spread * spread / m + 3.0 / (m * PATTERNS * (REPEATS - 1)) + 4.0 / (m * ROWS));
+        double const scatter = sqrt(spread * spread / (m * PATTERNS) +
+                                    3.0 / (m * PATTERNS * (REPEATS - 1)) + 4.0 / (m * ROWS));
         if (status == OPU_OK) {
             judge(trial, s, noise / signal, check_predict_noise(&of), scatter, found.bits, harvest);
         }
@@ -180,10 +177,7 @@ static int try_readout(struct check *check, const char *readout, struct harvest 
 {
     const struct opu_caps *const caps = opu_device_caps(check->device);
     struct trial trial = {.check = check, .readout = readout, .n_in = check->n_in};
-    /* A simulated matrix that drifts is worked out anew while it is measured. */
-    size_t const wanted = OUTPUTS(check_noise_spread(readout));
-    size_t const most = (caps->flags & OPU_CAP_DRIFT) != 0 && wanted > 8192 ? 8192 : wanted;
-    trial.n_out = caps->max_pixels < most ? caps->max_pixels : most;
+    trial.n_out = caps->max_pixels < OUTPUTS ? caps->max_pixels : OUTPUTS;
     struct opu_projection_options const plan = {.size = sizeof plan,
                                                 .n_in = trial.n_in,
                                                 .n_out = trial.n_out,
@@ -250,8 +244,13 @@ int check_readouts(struct check *check)
         harvest != NULL ? OPU_OK : opu_fail(OPU_E_NO_MEMORY, "no memory for the read-outs");
     for (size_t i = 0; status == OPU_OK && i < N_READOUTS; i++) {
         status = try_readout(check, check_readout_names[i], harvest);
+        char name[64];
+        if (status == OPU_E_DEVICE) { /* not fit for this read-out: told, and the next one tried */
+            snprintf(name, sizeof name, "noise of %s", check_readout_names[i]);
+            check_add(check, name, (double)NAN, "", CHECK_FAIL, "%s", opu_error_message());
+            status = OPU_OK;
+        }
         if (status == OPU_E_UNSUPPORTED || status == OPU_E_INVALID) {
-            char name[64];
             snprintf(name, sizeof name, "noise of %s", check_readout_names[i]);
             check_add(check, name, (double)NAN, "", CHECK_NONE, "not here: %s",
                       opu_error_message());
