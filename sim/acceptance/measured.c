@@ -129,6 +129,25 @@ double opu_marchenko_pastur_distance(const double *s, size_t n, double gamma)
     return opu_accept_worse(worst, 1.0 - (double)k / (double)n);
 }
 
+void opu_estimate_add(struct opu_estimate *estimate, double x)
+{
+    ++estimate->n;
+    estimate->sum += x;
+    estimate->sum2 += x * x;
+}
+
+double opu_estimate_mean(const struct opu_estimate *estimate)
+{
+    return estimate->sum / (double)estimate->n;
+}
+
+double opu_estimate_error(const struct opu_estimate *estimate)
+{
+    double const mean = opu_estimate_mean(estimate);
+    double const n = (double)estimate->n;
+    return sqrt(fmax(estimate->sum2 / n - mean * mean, 0.0) / (n - 1.0));
+}
+
 double opu_accept_sigmas(size_t n)
 {
     double const freedom = (double)n - 1.0;

@@ -32,6 +32,16 @@
  */
 double opu_accept_sigmas(size_t n);
 
+/* Samples of a number: their mean, and its standard error. */
+struct opu_estimate {
+    size_t n;
+    double sum, sum2;
+};
+
+void opu_estimate_add(struct opu_estimate *estimate, double x);
+double opu_estimate_mean(const struct opu_estimate *estimate);
+double opu_estimate_error(const struct opu_estimate *estimate); /* n >= 2 */
+
 /* Begins a group: its draws depend on the seed and its name alone. */
 void opu_accept_begin(struct opu_acceptance *acceptance, const char *group);
 /* low .. high, and a seed of 64 bits. */

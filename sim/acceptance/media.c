@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Acceptance tests of the media's physics: energy and adjoints, ballistic light, angles, memory
- * effect, partial control of a unitary, wavefront shaping, matrix against propagation, and two that
- * must fail to be random.
+ * Acceptance tests of the media's physics: energy and adjoints, matrix against propagation, partial
+ * control of a unitary, wavefront shaping, and two that must fail to be random. What light does in
+ * a slab is in slab.c.
  */
+#include "sim/acceptance/measured.h"
 #include "sim/acceptance/thin_slab.h"
 #include "sim/medium/medium_grid.h"
 
@@ -173,243 +174,6 @@ static int ways(struct opu_acceptance *acceptance)
                                    .value = worst,
                                    .low = 0.0,
                                    .high = 1e-4}));
-    }
-    return OPU_OK;
-}
-
-struct estimate {
-    size_t n;
-    double sum, sum2;
-};
-
-static void add(struct estimate *estimate, double x)
-{
-    ++estimate->n;
-    estimate->sum += x;
-    estimate->sum2 += x * x;
-}
-
-static double mean_of(const struct estimate *estimate)
-{
-    return estimate->sum / (double)estimate->n;
-}
-
-/* Standard error of the mean. */
-static double error_of(const struct estimate *estimate)
-{
-    double const mean = mean_of(estimate);
-    double const n = (double)estimate->n;
-    return sqrt(fmax(estimate->sum2 / n - mean * mean, 0.0) / (n - 1.0));
-}
-
-/* On the axis the mean amplitude is real, exp(-b / 2). */
-static int ballistic(struct opu_acceptance *acceptance)
-{
-    size_t const runs = acceptance->thorough ? 128 : 64;
-    for (int k = 0; k < CASES; ++k) {
-        double const b = opu_accept_draw(acceptance, 1.0, 2.5);
-        size_t const screens = opu_accept_draw_size(acceptance, 2, 5);
-        double const lc = opu_accept_draw(acceptance, 1.0, 3.0);
-        double const d = opu_accept_draw(acceptance, 5.0, 20.0);
-        struct estimate t = {0, 0.0, 0.0};
-        struct thin_slab thin;
-        OPU_TRY(thin_slab_init(&thin, acceptance->context, 128, 1,
-                               thin_slab_of(screens, b / (double)screens, lc, d)));
-        int status = OPU_OK;
-        for (size_t run = 0; run < runs && status == OPU_OK; ++run) {
-            status = thin_slab_run(&thin, opu_accept_draw_seed(acceptance));
-            add(&t, (double)thin.out[0]);
-        }
-        thin_slab_fini(&thin);
-        ACCEPT_TRY(status);
-        char drawn[TEXT];
-        snprintf(drawn, sizeof(drawn),
-                 "%zu screens, sum sigma^2 = %.3f, lc = %.2f, d = %.1f lambda", screens, b, lc, d);
-        double const wanted = exp(-0.5 * b);
-        double const bar = opu_accept_sigmas(runs) * error_of(&t) / wanted;
-        ACCEPT_TRY(opu_accept(
-            acceptance,
-            (struct opu_check_row){.test = "M2",
-                                   .name = "ballistic amplitude over its formula",
-                                   .formula = "<t> = exp(-sum sigma^2 / 2) = exp(-L / (2 ls))",
-                                   .drawn = drawn,
-                                   .value = mean_of(&t) / wanted,
-                                   .low = 1.0 - bar,
-                                   .high = 1.0 + bar,
-                                   .samples = (double)runs}));
-    }
-    return OPU_OK;
-}
-
-static double signed_index(size_t x, size_t n)
-{
-    return x < n / 2 ? (double)x : (double)x - (double)n;
-}
-
-/* Mean of sin^2 theta over the field [n][n][2] of directions. */
-static double mean_angle(const float *out, size_t n, double pitch)
-{
-    double power = 0.0;
-    double sum = 0.0;
-    for (size_t y = 0; y < n; ++y) {
-        for (size_t x = 0; x < n; ++x) {
-            double const fx = signed_index(x, n) / ((double)n * pitch);
-            double const fy = signed_index(y, n) / ((double)n * pitch);
-            double const re = (double)out[(y * n + x) * 2];
-            double const im = (double)out[(y * n + x) * 2 + 1];
-            power += re * re + im * im;
-            sum += (re * re + im * im) * (fx * fx + fy * fy);
-        }
-    }
-    return sum / power;
-}
-
-/* Rms frequencies below 0.14 / pitch an axis: Nyquist's folds less than 4e-4 of the power back. */
-static int angles(struct opu_acceptance *acceptance)
-{
-    size_t const runs = acceptance->thorough ? 96 : 48;
-    for (int k = 0; k < CASES; ++k) {
-        size_t const screens = opu_accept_draw_size(acceptance, 3, 6);
-        double const b = opu_accept_draw(acceptance, 3.0, 6.0);
-        double const lc = opu_accept_draw(acceptance, 3.0, 4.0);
-        double const d = opu_accept_draw(acceptance, 5.0, 20.0);
-        struct estimate angle = {0, 0.0, 0.0};
-        struct thin_slab thin;
-        OPU_TRY(thin_slab_init(&thin, acceptance->context, 128, 1,
-                               thin_slab_of(screens, b / (double)screens, lc, d)));
-        int status = OPU_OK;
-        for (size_t run = 0; run < runs && status == OPU_OK; ++run) {
-            status = thin_slab_run(&thin, opu_accept_draw_seed(acceptance));
-            add(&angle, mean_angle(thin.out, thin.n, thin.slab.pitch_m));
-        }
-        thin_slab_fini(&thin);
-        ACCEPT_TRY(status);
-        char drawn[TEXT];
-        snprintf(drawn, sizeof(drawn), "%zu screens, L/ls = %.2f, g = %.4f, d = %.1f lambda",
-                 screens, b, thin.slab.anisotropy, d);
-        double const wanted = 2.0 * b * (1.0 - thin.slab.anisotropy);
-        double const bar = opu_accept_sigmas(runs) * error_of(&angle) / wanted;
-        ACCEPT_TRY(opu_accept(acceptance,
-                              (struct opu_check_row){.test = "M3",
-                                                     .name = "mean square angle over its formula",
-                                                     .formula = "<sin^2 theta> = 2 L / l*",
-                                                     .drawn = drawn,
-                                                     .value = mean_of(&angle) / wanted,
-                                                     .low = 1.0 - bar,
-                                                     .high = 1.0 + bar,
-                                                     .samples = (double)runs}));
-    }
-    return OPU_OK;
-}
-
-enum { TILTS = 8 };
-
-/* sum[t] += sum over directions of T(i - t, t) T*(i, 0): the lens behind turns the axes round. */
-static void add_tilts(const struct thin_slab *thin, double sum[TILTS + 1][2])
-{
-    size_t const n = thin->n;
-    for (size_t t = 0; t <= TILTS; ++t) {
-        const float *const tilted = thin->out + t * n * n * 2;
-        for (size_t y = 0; y < n; ++y) {
-            for (size_t x = 0; x < n; ++x) {
-                const float *const a = tilted + (y * n + (x + n - t) % n) * 2;
-                const float *const b = thin->out + (y * n + x) * 2;
-                double const ar = (double)a[0];
-                double const ai = (double)a[1];
-                double const br = (double)b[0];
-                double const bi = (double)b[1];
-                sum[t][0] += ar * br + ai * bi;
-                sum[t][1] += ai * br - ar * bi;
-            }
-        }
-    }
-}
-
-static double memory_formula(const struct opu_slab *slab, double tilt)
-{
-    double sum = 0.0;
-    for (size_t s = 0; s < slab->screens; ++s) {
-        double const z = (double)(slab->screens - 1 - s) * slab->spacing_m;
-        sum += 1.0 - exp(-pow(z * tilt / slab->correlation_m, 2.0));
-    }
-    return exp(-2.0 * slab->variance * sum);
-}
-
-/*
- * A slab whose memory falls to `last` at the last tilt of a grid of n points. The formula is that
- * of small angles: lc = 8 to 12 lambda keeps the rms angle near 0.1; the grid's pitch is lc / 4.
- */
-static struct opu_slab memory_slab(size_t screens, double variance, double lc, double last,
-                                   size_t n)
-{
-    double const squares =
-        (double)(screens - 1) * (double)screens * (double)(2 * screens - 1) / 6.0;
-    double const pitch = lc / 4.0;
-    double const tilt = TILTS / (pitch * (double)n);
-    double const d = lc / tilt * sqrt(-log(last) / (2.0 * variance * squares));
-    struct opu_slab slab = thin_slab_of(screens, variance, lc, d);
-    slab.pitch_m = pitch;
-    return slab;
-}
-
-static int memory_case(struct opu_acceptance *acceptance, struct thin_slab *thin, size_t runs)
-{
-    double sum[TILTS + 1][2] = {{0}};
-    for (size_t run = 0; run < runs; ++run) {
-        OPU_TRY(thin_slab_run(thin, opu_accept_draw_seed(acceptance)));
-        add_tilts(thin, sum);
-    }
-    double x[TILTS + 1];
-    double seen[TILTS + 1];
-    double wanted[TILTS + 1];
-    double worst = 0.0;
-    for (size_t t = 0; t <= TILTS; ++t) {
-        double const re = sum[t][0] / sum[0][0];
-        double const im = sum[t][1] / sum[0][0];
-        x[t] = (double)t / ((double)thin->n * thin->slab.pitch_m);
-        seen[t] = re * re + im * im;
-        wanted[t] = memory_formula(&thin->slab, x[t]);
-        worst = opu_accept_worse(worst, fabs(seen[t] - wanted[t]));
-    }
-    struct opu_check_curve const curve = {.title = "memory effect of a multislice slab",
-                                          .x_label = "tilt, rad",
-                                          .y_label = "intensity correlation",
-                                          .n = TILTS + 1,
-                                          .x = x,
-                                          .measured = seen,
-                                          .expected = wanted};
-    char drawn[TEXT];
-    snprintf(drawn, sizeof(drawn),
-             "%zu screens, sigma^2 = %.2f, lc = %.2f, d = %.1f lambda, n = %zu", thin->slab.screens,
-             thin->slab.variance, thin->slab.correlation_m, thin->slab.spacing_m, thin->n);
-    return opu_accept(
-        acceptance,
-        (struct opu_check_row){
-            .test = "T7",
-            .name = "memory effect: largest deviation over 8 tilts",
-            .formula = "C = exp(-2 sum sigma^2 (1 - exp(-(z_s tilt)^2 / lc^2))); notes 2, T7",
-            .drawn = drawn,
-            .value = worst,
-            .low = 0.0,
-            .high = 0.02,
-            .samples = (double)runs,
-            .curve = &curve});
-}
-
-static int memory(struct opu_acceptance *acceptance)
-{
-    size_t const n = 256;
-    for (int k = 0; k < CASES; ++k) {
-        size_t const screens = opu_accept_draw_size(acceptance, 6, 9);
-        double const variance = opu_accept_draw(acceptance, 0.7, 1.2);
-        double const lc = opu_accept_draw(acceptance, 8.0, 12.0);
-        double const last = opu_accept_draw(acceptance, 0.3, 0.5);
-        struct thin_slab thin;
-        OPU_TRY(thin_slab_init(&thin, acceptance->context, n, TILTS + 1,
-                               memory_slab(screens, variance, lc, last, n)));
-        int const status = memory_case(acceptance, &thin, acceptance->thorough ? 16 : 4);
-        thin_slab_fini(&thin);
-        ACCEPT_TRY(status);
     }
     return OPU_OK;
 }
@@ -617,8 +381,8 @@ static int contrast(struct opu_acceptance *acceptance)
 
 int opu_accept_media(struct opu_acceptance *acceptance)
 {
-    static int (*const tests[])(struct opu_acceptance *) = {unitarity, ways,   ballistic, angles,
-                                                            memory,    jacobi, wavefront, contrast};
+    static int (*const tests[])(struct opu_acceptance *) = {unitarity, ways,      opu_accept_slab,
+                                                            jacobi,    wavefront, contrast};
     opu_accept_begin(acceptance, "media");
     for (size_t k = 0; k < sizeof(tests) / sizeof(tests[0]); ++k) {
         ACCEPT_TRY(tests[k](acceptance));

@@ -30,4 +30,7 @@ OPU_NODISCARD int thin_slab_run(struct thin_slab *thin, uint64_t seed);
 /* The slab with screens of a given variance, correlation and spacing. */
 struct opu_slab thin_slab_of(size_t screens, double variance, double correlation, double spacing);
 
+/* The tests of light in a slab, for the media group: M2, M3, T7 (slab.c). */
+int opu_accept_slab(struct opu_acceptance *acceptance);
+
 #endif
