@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Wrong and right usage: usage.py OPU. One row a case: words, exit code, globs of stdout and stderr."""
 
+import html.parser
 import json
 import subprocess
 
@@ -74,10 +75,15 @@ CASES = (
     ("check sim: --n-in 64 --n-out 256 --group matrix --seed 7", 0,
      "*seed 7\n*matrix\n*Marchenko-Pastur*PASS*largest singular*PASS*smallest singular*PASS*", ""),
     ("check sim: --n-in 64 --group speckle", 0, "*contrast*PASS*exp(-I/I0)*PASS*grain*PASS*Airy*PASS*", ""),
+    ("check sim: --n-in 64 --n-out 256 --group media", 0, "*A3 slab: energy*A4 cascade: adjoint*M2 *T7 *T9 *M5 *", "*"),
+    ("check sim:medium=ground-glass --n-in 64 --n-out 256 --group matrix", 5,
+     "*distance from Marchenko-Pastur*FAIL*rows failed*", "*"),
+    ("check sim:readout=phase3 --n-in 64 --n-out 256 --group projection", 0, "*phase3*signal to noise*PASS*", ""),
+    ("check sim:readout=offaxis --n-in 64 --n-out 256 --group projection", 0, "*offaxis*signal to noise*PASS*", ""),
     ("check exact: --n-in 32 --n-out 64 --group nothing", 2, "", "*--group: saw 'nothing'*wanted projection, matrix,*"),
     ("check exact: --report .", 1, "", "*.: is a folder, wanted a file*"),
     ("check exact: --n-in 32 --n-out 64 --report no/such/folder.html", 1, "", "*folder.html: can't be written: *"),
-    ("info sim:", 0, "*\n camera\n*read_noise=-1 *(e-, -1 to 1000000;*source: sim/camera.c)*", ""),
+    ("info sim:", 0, "*\n camera\n*read_noise=-1 *(e-, -1 to 1000000;*source: sim/camera/camera.c)*", ""),
     ("check nosuch:", 3, "", "*nosuch*"),
 )
 
@@ -150,6 +156,45 @@ def check_writes_one_page_without_outside_references(bench):
     assert len(curves) == 2 and all(len(c["x"]) == len(c["measured"]) == len(c["expected"]) for c in curves)
     assert again["seed"] == 1 and again["failed"] == 0, again["failed"]
     assert not list(bench.folder.glob("*.tmp")), "a draft was left behind"
+
+
+class Page(html.parser.HTMLParser):
+    """Cells of all tables; every element must be closed in its turn."""
+    EMPTY = ("meta", "img", "link", "br", "hr", "input", "line", "circle", "path", "rect", "polyline")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.cells = [], []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"left open: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        if tag in ("td", "th"):
+            self.cells.append("")
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.EMPTY:
+            assert self.open and self.open[-1] == tag, f"</{tag}> in {self.open}"
+            self.open.pop()
+
+    def handle_data(self, data):
+        if self.open and ("td" in self.open or "th" in self.open):
+            self.cells[-1] += data
+
+
+def check_holds_every_readout_against_its_formula(bench):
+    words = ("check", "sim:", "--n-in", "64", "--n-out", "256", "--group", "read-out", "--report", "noise.html", "--json")
+    document = bench.opu(*words).wants(0).document()
+    names = [f"noise of {readout}, {share}" for readout in ("phase4", "phase3", "anchor", "offaxis")
+             for share in ("all mirrors", "1/2 of the mirrors", "1/4 of the mirrors")]
+    values = {row["name"]: row["value"] for row in document["rows"]}
+    page = Page(bench.path("noise.html").read_text())
+    for name in names:
+        assert abs(values[name] - 1) <= 0.03, f"{name}: {values[name]}"
+        assert any(name in cell for cell in page.cells), f"the report lacks {name!r}"
 
 
 def check_says_the_same_twice(bench):
@@ -228,6 +273,7 @@ main(
     options_without_a_default_are_told,
     every_device_option_is_told_with_its_group_range_and_source,
     check_writes_one_page_without_outside_references,
+    check_holds_every_readout_against_its_formula,
     check_says_the_same_twice,
     options_may_stand_anywhere,
     logs_go_to_stderr_as_asked,
