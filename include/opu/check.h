@@ -53,8 +53,9 @@ typedef int (*opu_check_fn)(void *user, const struct opu_check_row *row);
 
 /**
  * Runs the device's own tests; they leave its set-up and its clock alone.
+ * @param options NULL: all groups, seed 1
  * @return OPU_OK (also where rows fail), OPU_E_UNSUPPORTED (the device brings none),
- * OPU_E_NO_MEMORY, or what fn returned
+ * OPU_E_NOT_FOUND (no such group), OPU_E_NO_MEMORY, or what fn returned
  */
 OPU_NODISCARD OPU_API int opu_device_check(struct opu_device *device,
                                            const struct opu_check_options *options, opu_check_fn fn,

@@ -107,7 +107,8 @@ OPU_API const char *opu_projection_identity(const struct opu_projection *project
 /**
  * Calibration as bytes, for checkpoints: restoring it (after opu_device_clock_set()) makes a
  * resumed run give the same bits. opu_projection_state_size() bytes.
- * @return OPU_OK, OPU_E_MISMATCH (bytes of another set-up)
+ * @return OPU_OK, OPU_E_MISMATCH (bytes of another set-up, or impossible ones; the calibration at
+ * hand stays), OPU_E_BUSY (a call is under way), OPU_E_DEVICE
  */
 OPU_API size_t opu_projection_state_size(const struct opu_projection *projection);
 OPU_API void opu_projection_state_get(const struct opu_projection *projection, void *bytes);

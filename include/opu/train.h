@@ -87,6 +87,7 @@ OPU_NODISCARD OPU_API int opu_trainer_create(struct opu_trainer **out, struct op
 /**
  * The same, to see whether it would work: the folder is read at most, nothing is ever written.
  * @param run_dir the run folder whose checkpoint is to be gone on from; NULL: a new run
+ * @return as opu_trainer_create()
  */
 OPU_NODISCARD OPU_API int opu_trainer_rehearse(struct opu_trainer **out,
                                                struct opu_context *context,
