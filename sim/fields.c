@@ -38,7 +38,8 @@ int opu_fields_init(struct opu_fields *fields, const struct opu_fields_setup *se
     int status = opu_media[setup->options->medium]->create(&fields->medium, &medium);
     if (status == OPU_OK) {
         fields->medium->isa = setup->isa;
-        status = opu_way_choose(&fields->way, fields->medium, setup->options);
+        status =
+            opu_way_choose(&fields->way, fields->medium, setup->options, setup->n_polarisations);
     }
     if (status == OPU_OK) {
         status = fields->way.kind == OPU_WAY_FREE

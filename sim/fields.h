@@ -25,6 +25,7 @@ struct opu_fields_setup {
     const struct opu_sim_options *options;
     const struct opu_dmd *dmd; /* borrowed */
     uint64_t seed;             /* of this polarisation */
+    size_t n_polarisations;    /* that share the memory */
     size_t n_inputs, n_outputs;
     enum opu_isa isa;
 };

@@ -218,6 +218,7 @@ static int prepare_fields(struct opu_sim *sim, size_t n_inputs, size_t n_outputs
                                                    .options = options,
                                                    .dmd = &sim->dmd,
                                                    .seed = polarisation_seed(options->seed, k),
+                                                   .n_polarisations = sim->n_fields,
                                                    .n_inputs = n_inputs,
                                                    .n_outputs = n_outputs,
                                                    .isa = sim->isa};

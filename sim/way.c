@@ -30,17 +30,18 @@ static double patterns_served(const struct opu_sim_options *options)
 }
 
 static int refuse_memory(const struct opu_way *way, const struct opu_medium *medium,
-                         const struct opu_sim_options *options)
+                         const struct opu_sim_options *options, size_t n_matrices)
 {
-    return opu_fail(OPU_E_INVALID,
-                    "sim: the matrix of %zu inputs x %zu outputs takes %.0f MiB, more than "
-                    "memory=%llu MiB allows; way=free keeps none",
-                    medium->n_inputs, medium->n_outputs, ceil(way->bytes / MIB),
-                    (unsigned long long)options->memory_mib);
+    return opu_fail(
+        OPU_E_INVALID,
+        "sim: the matrix of %zu inputs x %zu outputs%s takes %.0f MiB, more than "
+        "memory=%llu MiB allows; way=free keeps none",
+        medium->n_inputs, medium->n_outputs, n_matrices > 1 ? ", one a polarisation," : "",
+        ceil((double)n_matrices * way->bytes / MIB), (unsigned long long)options->memory_mib);
 }
 
 int opu_way_choose(struct opu_way *way, const struct opu_medium *medium,
-                   const struct opu_sim_options *options)
+                   const struct opu_sim_options *options, size_t n_matrices)
 {
     double const n = (double)medium->n_inputs;
     double const m = ceil((double)medium->n_outputs / 64.0) * 64.0;
@@ -55,10 +56,10 @@ int opu_way_choose(struct opu_way *way, const struct opu_medium *medium,
         .measure_s = drawn ? draw_s : propagate_s * fmin(n, m),
         .patterns = patterns_served(options),
     };
-    bool const fits = way->bytes <= (double)options->memory_mib * MIB;
+    bool const fits = (double)n_matrices * way->bytes <= (double)options->memory_mib * MIB;
     double const stored_s = product_s + way->measure_s / way->patterns;
     if (options->way == OPU_SIM_WAY_MATRIX && !fits) {
-        return refuse_memory(way, medium, options);
+        return refuse_memory(way, medium, options, n_matrices);
     }
     if (options->way == OPU_SIM_WAY_MATRIX ||
         (options->way == OPU_SIM_WAY_AUTO && fits && stored_s <= without_s)) {

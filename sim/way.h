@@ -32,7 +32,7 @@ enum opu_way_kind { OPU_WAY_STORED, OPU_WAY_DRAWN, OPU_WAY_FREE };
 struct opu_way {
     enum opu_way_kind kind;
     bool by_rows;     /* stored, with a grid: rows of the adjoint instead of columns */
-    double bytes;     /* of the stored matrix */
+    double bytes;     /* of one stored matrix */
     double measure_s; /* to measure it once; 0 for the other ways */
     double pattern_s; /* a pattern, then */
     double other_s;   /* a pattern by the way not taken; 0: there is none */
@@ -40,11 +40,12 @@ struct opu_way {
 };
 
 /*
- * Chooses. OPU_E_INVALID where the way that the options ask for is impossible: a stored matrix
- * beyond `memory`.
+ * Chooses, for a matrix that shares `memory` with those of other polarisations, n_matrices in all.
+ * OPU_E_INVALID where the way that the options ask for is impossible: stored matrices beyond
+ * `memory`.
  */
 OPU_NODISCARD int opu_way_choose(struct opu_way *way, const struct opu_medium *medium,
-                                 const struct opu_sim_options *options);
+                                 const struct opu_sim_options *options, size_t n_matrices);
 
 /* "matrix measured by columns: 1000 propagations of 512 x 512 (about 3.1 s once), then ..." */
 void opu_way_describe(const struct opu_way *way, const struct opu_medium *medium, char *text,

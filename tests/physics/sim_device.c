@@ -83,6 +83,23 @@ static void a_matrix_beyond_memory_is_refused_with_its_bytes(void **state)
     bench_close(&bench);
 }
 
+/* 62.5 MiB once, 125 MiB where the polariser leaks. */
+static void two_polarisations_share_the_memory(void **state)
+{
+    (void)state;
+    struct opu_sim_options options = bench_options();
+    options.memory_mib = 64;
+    options.way = OPU_SIM_WAY_MATRIX;
+    struct bench bench = bench_open(&options);
+    assert_int_equal(bench_configure(&bench, 4000, 2048, 8, 10.0, 0.0), OPU_OK);
+    bench_close(&bench);
+    options.extinction = 0.5;
+    bench = bench_open(&options);
+    assert_int_equal(bench_configure(&bench, 4000, 2048, 8, 10.0, 0.0), OPU_E_INVALID);
+    assert_non_null(strstr(opu_error_message(), "125 MiB"));
+    bench_close(&bench);
+}
+
 static int configure_picture(struct bench *bench, struct opu_region region, uint32_t n_inputs,
                              double exposure_us)
 {
@@ -256,6 +273,7 @@ int main(void)
         cmocka_unit_test(identity_names_the_matrix_alone),
         cmocka_unit_test(caps_tell_the_light_budget),
         cmocka_unit_test(a_matrix_beyond_memory_is_refused_with_its_bytes),
+        cmocka_unit_test(two_polarisations_share_the_memory),
         cmocka_unit_test(options_that_can_have_no_effect_are_refused),
         cmocka_unit_test(a_region_that_is_not_simulated_is_refused),
         cmocka_unit_test(pictures_show_grains_of_the_size_asked),
