@@ -14,7 +14,6 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 #define PI 3.14159265358979323846
 #define CASES 3

@@ -8,7 +8,6 @@
 #include "sim/acceptance/acceptance.h"
 
 #include "core/base/fail.h"
-#include "core/base/rng.h"
 #include "sim/dmd.h"
 
 #include <math.h>
