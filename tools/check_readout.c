@@ -3,7 +3,7 @@
  * The noise of every linear read-out that the device has, against the formula of check_noise.c:
  * random patterns on all, half and a quarter of the mirrors, each shown many times. What the
  * formula predicts is the variance between repetitions over the variance of the signal of all
- * mirrors, which rows of random signs measure.
+ * mirrors, that is of entries of variance 1.
  */
 #include "tools/check.h"
 
@@ -92,23 +92,6 @@ static void sum_up(const struct trial *trial, size_t repeats, double *noise, dou
     }
 }
 
-/* Signal of all mirrors: rows of random signs have it, and their noise drops out of pairs. */
-static int measure_signal(const struct trial *trial, double *signal)
-{
-    size_t const n = trial->n_in;
-    double noise = 0.0;
-    for (size_t i = 0; i < ROWS; i++) {
-        for (size_t j = 0; j < n; j++) {
-            trial->in[i * n + j] = i % 2 == 1
-                                       ? trial->in[(i - 1) * n + j]
-                                       : ((check_random(trial->check) & 1) != 0 ? 1.0f : -1.0f);
-        }
-    }
-    int const status = project(trial);
-    sum_up(trial, 2, &noise, signal);
-    return status;
-}
-
 static void judge(const struct trial *trial, size_t share, double value, double wanted,
                   double scatter, uint32_t bits, struct harvest *harvest)
 {
@@ -147,9 +130,10 @@ static void judge(const struct trial *trial, size_t share, double value, double 
 static int measure(const struct trial *trial, struct harvest *harvest)
 {
     struct opu_calibration found = {.size = sizeof found};
-    double signal = 0.0;
+    /* Entries of variance 1 are what a projection promises; whether they have it is for the matrix
+     * rows to say: uneven light or crossed polarisation moves it, and not the noise. */
+    double const signal = (double)trial->n_in;
     int status = opu_projection_calibration(trial->projection, &found);
-    status = status == OPU_OK ? measure_signal(trial, &signal) : status;
     for (size_t s = 0; status == OPU_OK && s < SHARES; s++) {
         double noise = 0.0, unused = 0.0;
         struct check_noise const of = {.caps = opu_device_caps(trial->check->device),
@@ -161,7 +145,7 @@ static int measure(const struct trial *trial, struct harvest *harvest)
         status = project(trial);
         sum_up(trial, REPEATS, &noise, &unused);
         /* Relative deviations: of the mean over pixels whose noise differs, of variances from
-         * repetitions, of the signal's own estimate. */
+         * repetitions. */
         double const m = (double)trial->n_out, spread = check_noise_spread(trial->readout);
         double const scatter = sqrt(spread * spread / (m * PATTERNS) +
                                     3.0 / (m * PATTERNS * (REPEATS - 1)) + 4.0 / (m * ROWS));
@@ -182,6 +166,7 @@ static int try_readout(struct check *check, const char *readout, struct harvest 
                                                 .n_in = trial.n_in,
                                                 .n_out = trial.n_out,
                                                 .max_rows = ROWS,
+                                                .variance = 1.0,
                                                 .encode = "ternary",
                                                 .readout = readout,
                                                 .bits = check->bits};
