@@ -25,9 +25,9 @@ enum opu_way_kind { OPU_WAY_STORED, OPU_WAY_DRAWN, OPU_WAY_FREE };
 #define OPU_WAY_PATTERNS 100000.0
 
 /* Rates of two cores of 2.8 GHz with AVX-512 (`opu bench sim`). */
-#define OPU_WAY_FFT_FLOPS 8e9
-#define OPU_WAY_FIELD_FLOPS 2e11
-#define OPU_WAY_NORMALS 1.5e9
+#define OPU_WAY_FFT_FLOPS 2e10
+#define OPU_WAY_FIELD_FLOPS 2.5e11
+#define OPU_WAY_NORMALS 1.2e9
 
 struct opu_way {
     enum opu_way_kind kind;

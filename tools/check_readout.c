@@ -66,30 +66,24 @@ static int project(const struct trial *trial)
 }
 
 /*
- * Variance between repetitions, and what it holds of signal, means over patterns and outputs. The
- * variance is that of successive differences: a matrix that drifts hardly moves from one row to the
- * next.
+ * Variance between repetitions, mean over patterns and outputs: that of successive differences, as
+ * a matrix that drifts hardly moves from one row to the next.
  */
-static void sum_up(const struct trial *trial, size_t repeats, double *noise, double *signal)
+static double variance_between(const struct trial *trial, size_t repeats)
 {
     size_t const m = trial->n_out, patterns = ROWS / repeats;
-    double const count = (double)m * (double)patterns, r = (double)repeats;
-    *noise = *signal = 0.0;
+    double const count = (double)m * (double)patterns * 2.0 * (double)(repeats - 1);
+    double square = 0.0;
     for (size_t p = 0; p < patterns; p++) {
         const float *const rows = trial->out + p * repeats * m;
         for (size_t k = 0; k < m; k++) {
-            double sum = (double)rows[k], square = 0.0;
             for (size_t i = 1; i < repeats; i++) {
-                double const here = (double)rows[i * m + k];
-                double const step = here - (double)rows[(i - 1) * m + k];
-                sum += here;
+                double const step = (double)rows[i * m + k] - (double)rows[(i - 1) * m + k];
                 square += step * step;
             }
-            double const mean = sum / r, variance = square / (2.0 * (r - 1.0));
-            *noise += variance / count;
-            *signal += (mean * mean - variance / r) / count;
         }
     }
+    return square / count;
 }
 
 static void judge(const struct trial *trial, size_t share, double value, double wanted,
@@ -100,7 +94,7 @@ static void judge(const struct trial *trial, size_t share, double value, double 
     double const pixels = (double)trial->n_out;
     snprintf(name, sizeof name, "noise of %s, %s%s", trial->readout, shares[share].name,
              share == 0 ? " mirrors" : " of the mirrors");
-    if (!(wanted > 0.0) || !isfinite(value) || bits < LEAST_BITS) {
+    if (!(wanted > 0.0) || bits < LEAST_BITS) {
         check_add(check, name, value / wanted, "", CHECK_NONE, "%s",
                   wanted > 0.0 ? "of the formula's, which is for 8 bits and more"
                                : "noise unknown");
@@ -135,7 +129,6 @@ static int measure(const struct trial *trial, struct harvest *harvest)
     double const signal = (double)trial->n_in;
     int status = opu_projection_calibration(trial->projection, &found);
     for (size_t s = 0; status == OPU_OK && s < SHARES; s++) {
-        double noise = 0.0, unused = 0.0;
         struct check_noise const of = {.caps = opu_device_caps(trial->check->device),
                                        .found = &found,
                                        .readout = trial->readout,
@@ -143,7 +136,7 @@ static int measure(const struct trial *trial, struct harvest *harvest)
                                        .n_on = trial->n_in / shares[s].one_in};
         show_share(trial, shares[s].one_in);
         status = project(trial);
-        sum_up(trial, REPEATS, &noise, &unused);
+        double const noise = variance_between(trial, REPEATS);
         /* Relative deviations: of the mean over pixels whose noise differs, of variances from
          * repetitions. */
         double const m = (double)trial->n_out, spread = check_noise_spread(trial->readout);

@@ -42,29 +42,9 @@ static const struct law laws[] = {
     {OPU_MEDIUM_CASCADE, "cascade", "rho = exp(-b (1 - exp(-dt / (b tau)))), b = 256", of_screens},
 };
 
-struct estimate {
-    size_t n;
-    double sum, sum2;
-};
-
-static void add(struct estimate *estimate, double x)
-{
-    ++estimate->n;
-    estimate->sum += x;
-    estimate->sum2 += x * x;
-}
-
-/* Standard error of the mean, at least what entries alone would leave. */
-static double error_of(const struct estimate *estimate, double least)
-{
-    double const n = (double)estimate->n;
-    double const mean = estimate->sum / n;
-    return fmax(sqrt(fmax(estimate->sum2 / n - mean * mean, 0.0) / (n - 1.0)), least);
-}
-
 /* Correlation of two matrices: fields, and intensities (<I I'> / (<I> <I'>) - 1). */
-static void correlate(const float *a, const float *b, size_t n, struct estimate *field,
-                      struct estimate *intensity)
+static void correlate(const float *a, const float *b, size_t n, struct opu_estimate *field,
+                      struct opu_estimate *intensity)
 {
     double ab = 0.0;
     double aa = 0.0;
@@ -82,15 +62,15 @@ static void correlate(const float *a, const float *b, size_t n, struct estimate 
         bb += ib;
         products += ia * ib;
     }
-    add(field, ab / sqrt(aa * bb));
-    add(intensity, products * (double)n / (aa * bb) - 1.0);
+    opu_estimate_add(field, ab / sqrt(aa * bb));
+    opu_estimate_add(intensity, products * (double)n / (aa * bb) - 1.0);
 }
 
 struct moving {
     struct opu_measured measured;
     float *before; /* as measured.h */
     uint64_t lag;  /* in steps */
-    struct estimate field, intensity;
+    struct opu_estimate field, intensity;
 };
 
 static int measure_pairs(struct opu_acceptance *acceptance, struct moving *moving, size_t pairs)
@@ -112,31 +92,33 @@ static int measure_pairs(struct opu_acceptance *acceptance, struct moving *movin
 static int tell(struct opu_acceptance *acceptance, const struct moving *moving,
                 const struct law *law, double wanted, const char *drawn)
 {
-    double const entries = (double)(moving->measured.n * moving->measured.m);
-    double const n = (double)moving->field.n;
+    double const samples =
+        (double)moving->field.n * (double)(moving->measured.n * moving->measured.m);
+    double const sigmas = opu_accept_sigmas(moving->field.n);
     char name[96];
     snprintf(name, sizeof(name), "%s: field correlation after dt, less the formula's", law->name);
-    double const bar = ACCEPT_SIGMAS * error_of(&moving->field, 1.0 / sqrt(2.0 * entries * n));
-    ACCEPT_TRY(
-        opu_accept(acceptance, (struct opu_check_row){.test = "T11",
-                                                      .name = name,
-                                                      .formula = law->formula,
-                                                      .drawn = drawn,
-                                                      .value = moving->field.sum / n - wanted,
-                                                      .low = -bar,
-                                                      .high = bar,
-                                                      .samples = n * entries}));
+    double const bar = sigmas * opu_estimate_error(&moving->field);
+    ACCEPT_TRY(opu_accept(
+        acceptance, (struct opu_check_row){.test = "T11",
+                                           .name = name,
+                                           .formula = law->formula,
+                                           .drawn = drawn,
+                                           .value = opu_estimate_mean(&moving->field) - wanted,
+                                           .low = -bar,
+                                           .high = bar,
+                                           .samples = samples}));
     snprintf(name, sizeof(name), "%s: g2 - 1 after dt, less rho^2", law->name);
-    double const bar2 = ACCEPT_SIGMAS * error_of(&moving->intensity, 1.0 / sqrt(entries * n));
-    return opu_accept(acceptance,
-                      (struct opu_check_row){.test = "T11",
-                                             .name = name,
-                                             .formula = "<I I'> / <I>^2 - 1 = rho^2",
-                                             .drawn = drawn,
-                                             .value = moving->intensity.sum / n - wanted * wanted,
-                                             .low = -bar2,
-                                             .high = bar2,
-                                             .samples = n * entries});
+    double const bar2 = sigmas * opu_estimate_error(&moving->intensity);
+    return opu_accept(
+        acceptance,
+        (struct opu_check_row){.test = "T11",
+                               .name = name,
+                               .formula = "<I I'> / <I>^2 - 1 = rho^2",
+                               .drawn = drawn,
+                               .value = opu_estimate_mean(&moving->intensity) - wanted * wanted,
+                               .low = -bar2,
+                               .high = bar2,
+                               .samples = samples});
 }
 
 static int drift_of(struct opu_acceptance *acceptance, const struct law *law)
@@ -154,7 +136,7 @@ static int drift_of(struct opu_acceptance *acceptance, const struct law *law)
     moving.before = opu_calloc(acceptance->context, (size_t)INPUTS * OUTPUTS, 2 * sizeof(float));
     int status = moving.before == NULL
                      ? OPU_E_NO_MEMORY
-                     : measure_pairs(acceptance, &moving, acceptance->thorough ? 64 : 16);
+                     : measure_pairs(acceptance, &moving, acceptance->thorough ? 128 : 32);
     if (status == OPU_OK) {
         double const x = (double)moving.lag / OPU_DRIFT_STEPS_PER_TAU;
         double const wanted = law->correlation(x, slab ? paths : OPU_CASCADE_VARIANCE);
