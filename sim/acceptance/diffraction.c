@@ -452,7 +452,7 @@ static int talbot(struct opu_acceptance *acceptance)
                 .value = correlation(seen, wanted, GRID),
                 .unit = "",
                 .low = 0.9999,
-                .high = INFINITY});
+                .high = (double)INFINITY});
         if (status != 0) {
             return status;
         }

@@ -123,12 +123,12 @@ static int tell(struct opu_acceptance *acceptance, struct entries *entries, cons
          .formula = "Kolmogorov: p > 1e-3",
          .value = kolmogorov_tail(median_of(entries->part[0])),
          .low = 1e-3,
-         .high = INFINITY},
+         .high = (double)INFINITY},
         {.name = "p of Im t against N(0, 1), median of 8",
          .formula = "Kolmogorov: p > 1e-3",
          .value = kolmogorov_tail(median_of(entries->part[1])),
          .low = 1e-3,
-         .high = INFINITY},
+         .high = (double)INFINITY},
     };
     for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); ++k) {
         struct opu_check_row row = rows[k];

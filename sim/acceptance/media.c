@@ -365,7 +365,7 @@ static int contrast_of(struct opu_acceptance *acceptance, const struct opu_sim_o
                                .formula = "infinite memory effect: far from Marchenko-Pastur",
                                .value = opu_marchenko_pastur_distance(s, n, (double)m / (double)n),
                                .low = 0.1,
-                               .high = INFINITY,
+                               .high = (double)INFINITY,
                                .samples = (double)n});
 }
 

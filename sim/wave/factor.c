@@ -13,7 +13,7 @@ struct opu_space opu_space_make(size_t n, double pitch_m, double wavelength_m, d
     struct opu_space space = {.z_m = distance_m,
                               .per_wavelength = 1.0 / wavelength_m,
                               .frequency_step = 1.0 / width,
-                              .frequency_limit = INFINITY};
+                              .frequency_limit = (double)INFINITY};
     if (fabs(distance_m) > critical) {
         double const slope = 2.0 * distance_m / width;
         space.frequency_limit = 1.0 / (wavelength_m * sqrt(slope * slope + 1.0));

@@ -332,8 +332,12 @@ static void what_the_facts_exclude_is_refused(void **state)
     if ((rig->caps->flags & OPU_CAP_REGION) != 0) {
         set_up.n_pixels = 0;
         set_up.output_kind = OPU_OUTPUT_REGION;
-        set_up.region = (struct opu_region){
-            .width = 8, .height = 8, .stride = 1, .binning = 1, .carrier_x = 0.2, .carrier_y = NAN};
+        set_up.region = (struct opu_region){.width = 8,
+                                            .height = 8,
+                                            .stride = 1,
+                                            .binning = 1,
+                                            .carrier_x = 0.2,
+                                            .carrier_y = (double)NAN};
         assert_refused(opu_device_configure(rig->device, &set_up), OPU_E_INVALID);
     }
     fire_all(rig, rig->counts); /* the set-up before still stands */

@@ -157,7 +157,7 @@ static double complex *run_chain(const struct drawn *drawn, bool adjoint, bool n
                                                             (float *)out_f);
     opu_chain_destroy_f32(chain);
     for (size_t i = 0; i < n_out; ++i) {
-        out[i] = out_f[i];
+        out[i] = (double complex)out_f[i];
     }
     free(in_f);
     free(out_f);
