@@ -146,10 +146,10 @@ static void measure_strips(struct opu_sim_matrix *matrix)
         float scratch[STRIP_INPUTS * OPU_BLOCK_FLOATS];
         for (size_t j = 0; j < matrix->n_inputs; j += STRIP_INPUTS) {
             size_t const n = least(STRIP_INPUTS, matrix->n_inputs - j);
-            float *const strip =
-                matrix->stored
-                    ? matrix->entries + ((size_t)block * matrix->n_inputs + j) * OPU_BLOCK_FLOATS
-                    : scratch;
+            float *strip = scratch;
+            if (matrix->stored) {
+                strip = matrix->entries + ((size_t)block * matrix->n_inputs + j) * OPU_BLOCK_FLOATS;
+            }
             draw_strip(matrix, (size_t)block, j, n, strip);
             apply_mirrors(matrix, j, n, strip, matrix->start + block * OPU_BLOCK_FLOATS);
         }

@@ -124,15 +124,18 @@ static void add_bars(struct html *html, const struct check_curve *curve)
     size_t const n = curve->n;
     double *const x = calloc(n, sizeof *x), *const at = calloc(n, sizeof *at);
     const char **const labels = calloc(n, sizeof *labels);
-    char(*const words)[32] = calloc(n, sizeof *words);
+    struct word {
+        char text[32];
+    } *const words = calloc(n, sizeof *words);
     size_t groups = 0, first = 0;
     for (size_t i = 0; x != NULL && at != NULL && labels != NULL && words != NULL && i < n; i++) {
         const char *const name = curve->names != NULL ? or_empty(curve->names[i]) : "";
         int const length = (int)strcspn(name, " ");
-        if (i == 0 || (size_t)length != strlen(words[groups - 1]) ||
-            strncmp(words[groups - 1], name, (size_t)length) != 0) {
-            snprintf(words[groups], sizeof *words, "%.*s", length < 31 ? length : 31, name);
-            labels[groups] = words[groups];
+        if (i == 0 || (size_t)length != strlen(words[groups - 1].text) ||
+            strncmp(words[groups - 1].text, name, (size_t)length) != 0) {
+            snprintf(words[groups].text, sizeof words[groups].text, "%.*s",
+                     length < 31 ? length : 31, name);
+            labels[groups] = words[groups].text;
             groups++;
             first = i;
         }

@@ -20,9 +20,9 @@ enum opu_stream {
     OPU_STREAM_DROPOUT = 7,
     OPU_STREAM_CALIBRATE = 8, /* calibration patterns */
     OPU_STREAM_LASER = 9,
-    OPU_STREAM_SCREEN = 10,    /* phase screens and masks of a medium; a = point, b = screen, node */
-    OPU_STREAM_PIXEL = 11,     /* PRNU and DSNU maps */
-    OPU_STREAM_MIRROR = 12,    /* dead mirrors, phases of mirrors that are off */
+    OPU_STREAM_SCREEN = 10, /* phase screens and masks of a medium; a = point, b = screen, node */
+    OPU_STREAM_PIXEL = 11,  /* PRNU and DSNU maps */
+    OPU_STREAM_MIRROR = 12, /* dead mirrors, phases of mirrors that are off */
     OPU_STREAM_REFERENCE = 13, /* phase noise of the reference arm */
     OPU_STREAM_TEST = 100
 };

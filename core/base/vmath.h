@@ -154,6 +154,7 @@ static inline void opu_normal_direction(uint32_t word, float *x, float *y)
     c = c * z + -4.999988474e-01f;
     uint32_t const sine = opu_float_bits(r + (r * z) * s);
     uint32_t const cosine = opu_float_bits(1.0f + c * z) ^ (word & 0x80000000u);
+    /* cppcheck-suppress shiftTooManyBitsSigned ; bit 30 in all places, in one instruction */
     uint32_t const swap = (uint32_t)((int32_t)(word << 1) >> 31);
     *x = opu_bits_float((cosine & ~swap) | (sine & swap));
     *y = opu_bits_float((sine & ~swap) | (cosine & swap));

@@ -8,7 +8,11 @@
 
 #include <string.h>
 
-#define TABLE(level) OPU_ISA_CAT(OPU_REAL(opu_lines), level)
+#ifdef OPU_REAL_DOUBLE
+#define TABLE(level) opu_lines_f64_##level
+#else
+#define TABLE(level) opu_lines_f32_##level
+#endif
 
 extern const struct OPU_REAL(opu_line_kernels) TABLE(base);
 #if defined(__x86_64__)

@@ -6,11 +6,7 @@ typedef int (*part_fn)(const struct bench_options *options, struct bench_report 
 
 /* In the order they are shown. */
 static const part_fn parts[] = {
-    bench_sim_propagation,
-    bench_sim_field,
-    bench_sim_camera,
-    bench_sim_size,
-    NULL,
+    bench_sim_propagation, bench_sim_field, bench_sim_camera, bench_sim_size, NULL,
 };
 
 int bench_sim(const struct bench_options *options, struct bench_report *report)
