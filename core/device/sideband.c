@@ -60,8 +60,9 @@ static size_t count_modes(size_t side)
 {
     double const radius = OPU_SIDEBAND_RADIUS * (double)side - EDGE;
     size_t n = 0;
-    for (double y = -floor(radius); y <= radius; y += 1.0) {
-        n += 2 * (size_t)sqrt(radius * radius - y * y) + 1;
+    ptrdiff_t const most = (ptrdiff_t)floor(radius);
+    for (ptrdiff_t y = -most; y <= most; y++) {
+        n += 2 * (size_t)sqrt(radius * radius - (double)(y * y)) + 1;
     }
     return n;
 }

@@ -2,6 +2,7 @@
 /* Options of a device, named by keys, put into its URI and read from it. */
 #include "core/device/uri_option.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -157,6 +158,7 @@ int opu_device_key_set(char *uri, size_t size, const char *key, const char *valu
     bool usual = false;
     OPU_TRY(opu_uri_parse(&parts, uri));
     OPU_TRY(find(&found, &parts, key));
+    assert(found.option != NULL);
     OPU_TRY(canonical(found.option, parts.scheme, value, text, &usual));
     const char *const name = found.option->key;
     if (strchr(text, ',') != NULL && strcmp(name, "of") != 0) {
@@ -186,6 +188,7 @@ int opu_device_key_get(const char *uri, const char *key, char *text, size_t size
     bool usual = false;
     OPU_TRY(opu_uri_parse(&parts, uri));
     OPU_TRY(find(&found, &parts, key));
+    assert(found.option != NULL);
     const char *said = found.option->fallback != NULL ? found.option->fallback : "";
     for (size_t i = 0; i < parts.n_pairs; i++) {
         said = strcmp(parts.pairs[i].key, found.option->key) == 0 ? parts.pairs[i].value : said;
