@@ -7,6 +7,7 @@
 #include "core/base/mem.h"
 #include "core/base/rng.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -111,6 +112,7 @@ static int lay_out(struct opu_dmd *dmd, const struct opu_dmd_setup *setup)
         dmd->columns = in_a_row < n ? in_a_row : n;
         dmd->width = dmd->height = b;
     }
+    assert(dmd->columns > 0);
     size_t const rows = (n + dmd->columns - 1) / dmd->columns;
     dmd->mirrors_per_input = dmd->width * dmd->height;
     if (chip->columns != 0) {

@@ -51,7 +51,9 @@ static int send(struct plane *plane, const struct opu_step *steps, size_t n_step
 {
     plane->setup.steps = steps;
     plane->setup.n_steps = n_steps;
-    return opu_wave_once(&plane->setup, false, false, plane->in, plane->out);
+    int const status = opu_wave_once(&plane->setup, false, false, plane->in, plane->out);
+    plane->setup.steps = NULL; /* lent for this call */
+    return status;
 }
 
 static int send_through_space(struct plane *plane, enum opu_step_kind kind, double z_m)
@@ -64,7 +66,8 @@ static int send_through_space(struct plane *plane, enum opu_step_kind kind, doub
 /* Position of index i of a centred window. */
 static double place(size_t i, size_t side)
 {
-    return (double)i - (double)(side / 2);
+    size_t const half = side / 2;
+    return (double)i - (double)half;
 }
 
 /* J1 by its integral over a period, where the trapezoid rule converges faster than any power. */
@@ -88,8 +91,9 @@ static double disc_share(double x, double y, double radius)
     }
     int inside = 0;
     for (int k = 0; k < 64; ++k) {
+        int const row = k / 8;
         double const u = x + ((double)(k % 8) - 3.5) / 8.0;
-        double const v = y + ((double)(k / 8) - 3.5) / 8.0;
+        double const v = y + ((double)row - 3.5) / 8.0;
         inside += u * u + v * v <= radius * radius;
     }
     return (double)inside / 64.0;
@@ -492,8 +496,9 @@ static int direct_integral(struct opu_acceptance *acceptance)
         size_t const row = k / (SIDE / EVERY) * EVERY;
         double complex sum = 0.0;
         for (size_t i = 0; i < SIDE * SIDE; ++i) {
+            size_t const source = i / SIDE; /* row */
             double const dx = (double)column - (double)(i % SIDE);
-            double const dy = (double)row - (double)(i / SIDE);
+            double const dy = (double)row - (double)source;
             sum += plane.in[i] * rayleigh_sommerfeld(pitch * dx, pitch * dy, z);
         }
         sum *= pitch * pitch;

@@ -62,8 +62,9 @@ static struct phasor mirror_sum(const struct scene *scene, struct opu_dmd_point 
     double const tilt = scene->chip->tilt_rad;
     struct phasor sum = {0.0, 0.0};
     for (int i = 0; i < SIDE * SIDE; ++i) {
+        int const row = i / SIDE;
         double const a = ((i % SIDE + 0.5) / SIDE - 0.5) * w;
-        double const b = ((i / SIDE + 0.5) / SIDE - 0.5) * w;
+        double const b = ((row + 0.5) / SIDE - 0.5) * w;
         double const u = (a + b) / SQRT2, v = (b - a) / SQRT2;
         double const phase =
             k[0] * (centre.x_m + u * cos(tilt)) + k[1] * (centre.y_m + v) - k[2] * u * sin(tilt);
@@ -241,8 +242,9 @@ static double two_slits(const struct opu_dmd_chip *chip, int apart, double wavel
     double const w = chip->pitch_m * sqrt(chip->fill_factor);
     struct phasor sum = {0.0, 0.0};
     for (int i = 0; i < 2 * SIDE; ++i) {
+        int const column = i / SIDE * apart;
         double const x =
-            opu_dmd_mirror(chip, i / SIDE * apart, 0.0).x_m + ((i % SIDE + 0.5) / SIDE - 0.5) * w;
+            opu_dmd_mirror(chip, column, 0.0).x_m + ((i % SIDE + 0.5) / SIDE - 0.5) * w;
         double const phase = 2.0 * PI / wavelength_m * x * sine;
         sum.re += cos(phase);
         sum.im += sin(phase);
@@ -340,8 +342,9 @@ static int accept_beam(struct opu_acceptance *acceptance)
     double const w2 = setup.beam * setup.beam * 0.25 * (1024.0 * 1024.0 + 768.0 * 768.0);
     double first = 0.0, worst = 0.0, power = 0.0;
     for (size_t j = 0; j < dmd.n_inputs; ++j) {
+        size_t const row = j / dmd.columns;
         double const x = (double)dmd.left + ((double)(j % dmd.columns) + 0.5) * b - 512.0;
-        double const y = (double)dmd.top + ((double)(j / dmd.columns) + 0.5) * b - 384.0;
+        double const y = (double)dmd.top + ((double)row + 0.5) * b - 384.0;
         double const ratio = (double)dmd.step[j] / exp(-(x * x + y * y) / w2);
         first = j == 0 ? ratio : first;
         worst = opu_accept_worse(worst, fabs(ratio / first - 1.0));

@@ -103,9 +103,11 @@ static int grain_shape(struct speckle *s)
 static double averaged_contrast(const struct speckle *s)
 {
     double const a = (double)s->pixel;
+    ptrdiff_t const most = (ptrdiff_t)s->pixel - 1;
     double sum = 0.0;
-    for (double u = 1.0 - a; u < a; u += 1.0) {
-        for (double v = 1.0 - a; v < a; v += 1.0) {
+    for (ptrdiff_t y = -most; y <= most; ++y) {
+        for (ptrdiff_t x = -most; x <= most; ++x) {
+            double const u = (double)x, v = (double)y;
             sum += (a - fabs(u)) * (a - fabs(v)) * coherence(s, hypot(u, v));
         }
     }

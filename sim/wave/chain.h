@@ -65,6 +65,7 @@ struct opu_chain_setup {
     size_t batch; /* most fields of one call: small grids run side by side, one a thread */
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type and a part of names */
 #define OPU_CHAIN_DECLARE(real, name) \
     struct opu_chain_##name; \
     /* All plans, tables and memory; *bytes (or NULL): what it takes. On failure *out = NULL. */ \
@@ -78,6 +79,7 @@ struct opu_chain_setup {
     /* The adjoint: steps reversed and conjugated. out-shaped in, in-shaped out. */ \
     void opu_chain_adjoint_##name(struct opu_chain_##name *chain, const real *in, size_t batch, \
                                   real *out);
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 OPU_CHAIN_DECLARE(float, f32)
 OPU_CHAIN_DECLARE(double, f64)

@@ -10,6 +10,7 @@
 #define LANES OPU_LANES
 #define POINT OPU_POINT_REALS
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): names of variables and types */
 /* Iterations are independent: one is one lane. */
 #if defined(__clang__)
 #define EACH_LANE(l) \
@@ -341,6 +342,7 @@ typedef uint16_t words __attribute__((vector_size(WORD_BYTES), aligned(2), may_a
         } \
     }
 
+/* NOLINTEND(bugprone-macro-parentheses) */
 #if VECTOR_BYTES == 64 && !defined(OPU_REAL_DOUBLE)
 TRANSPOSE(transpose_part, reals, real, 16, 4, LOW_16, HIGH_16)
 #elif VECTOR_BYTES == 64 || (VECTOR_BYTES == 32 && !defined(OPU_REAL_DOUBLE))
