@@ -15,6 +15,7 @@
  */
 #include "tools/check.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,7 @@ static int take(struct check_shot *shot, struct pictures *pictures)
         if (status < 0) {
             return status;
         }
+        assert(shot->counts != NULL && pictures->frames != NULL);
         for (size_t i = 0; i < POINTS; i++) {
             pictures->frames[2 * p][i] = (float)shot->counts[i];
             pictures->frames[2 * p + 1][i] = (float)shot->counts[POINTS + i];

@@ -66,7 +66,9 @@ static double rounded_variance(double place, double s)
     }
     double const first = fmax(0.0, rint(place - 6.0 * s)), last = rint(place + 6.0 * s) + 1.0;
     double mean = 0.0, square = 0.0, below = 0.0;
-    for (double n = first; n <= last; n += 1.0) {
+    size_t const steps = (size_t)(last - first);
+    for (size_t i = 0; i <= steps; i++) {
+        double const n = first + (double)i;
         double const up_to = s > 0.0 ? 0.5 * erfc((place - n - 0.5) / (s * sqrt(2.0)))
                                      : (n + 0.5 > place ? 1.0 : 0.0);
         double const off = n - first, share = up_to - below;

@@ -7,6 +7,7 @@
  */
 #include "tools/check.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,7 @@ static void judge(const struct trial *trial, size_t share, double value, double 
         return;
     }
     double const bar = fmax(TO_FORMULA, 4.0 * scatter);
+    assert(harvest != NULL);
     harvest->bar = fmax(harvest->bar, bar);
     snprintf(why, sizeof why, "of the formula's %.4g; sampling %.2g %%", wanted, 100.0 * scatter);
     check_take(check,

@@ -6,6 +6,7 @@
  */
 #include "tools/check.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,7 @@ static void judge_contrast(struct check *check, const double *values, size_t n, 
 static void judge_density(struct check *check, double *values, size_t n, double step)
 {
     double x[BINS], seen[BINS], wanted[BINS];
+    assert(values != NULL);
     qsort(values, n, sizeof *values, ascending);
     histogram(x, seen, wanted, values, n);
     struct opu_check_curve const curve = {.title = "Intensity of speckle against exp(-I / I0)",
@@ -120,6 +122,7 @@ static int measure(struct check_shot *shot, double *values)
         return status;
     }
     double noise = 0.0, mean = 0.0;
+    assert(values != NULL);
     for (size_t k = 0; k < n; k++) {
         values[k] = (double)shot->mean[k];
         noise += (double)shot->variance[k] / FRAMES / (double)n;

@@ -12,6 +12,7 @@
  */
 #include "tools/check.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,7 @@ static void fill_gram(struct spectrum *law, const float *b, size_t n_in, size_t 
 {
     /* In Fortran's order B is its own transpose, and its lower triangle our upper one. */
     float *const gram = law->gram_f;
+    assert(gram != NULL && law->gram != NULL);
     int const n = (int)law->n, m = (int)law->m, rows = (int)n_out;
     float const scale = 1.0f / (float)law->m, zero = 0.0f;
     ssyrk_("L", n_in <= n_out ? "T" : "N", &n, &m, &scale, b, &rows, &zero, gram, &n);

@@ -131,14 +131,15 @@ static bool asked_for(const char *wish, const char *group)
 static int measure_all(struct check *check, const char *wish)
 {
     int status = OPU_OK;
-    for (size_t i = 0; status == OPU_OK && i < N_STEPS; i++) {
+    size_t const n_steps = N_STEPS;
+    for (size_t i = 0; status == OPU_OK && i < n_steps; i++) {
         const struct step *const step = &steps[i];
         if (!asked_for(wish, step->group) || (step->frames && !check->frames) ||
             (step->linear && !check->linear)) {
             continue;
         }
-        cli_progress_draw(&check->progress, 0.5 * (double)i / N_STEPS, "%s: %s", step->group,
-                          step->what);
+        cli_progress_draw(&check->progress, 0.5 * (double)i / (double)n_steps, "%s: %s",
+                          step->group, step->what);
         check->group = step->group;
         status = step->measure(check);
     }

@@ -2,6 +2,7 @@
 /* From the command line's words to arms, runs and their folders. */
 #include "tools/compare.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,6 +187,7 @@ static int add_arm(struct comparison *c, enum compare_method method, size_t i, s
         status = sign(arm);
     }
     for (size_t a = 0; a + 1 < c->n_arms && status == OPU_OK; a++) {
+        assert(c->arms[a].signature != NULL && arm->signature != NULL);
         if (strcmp(c->arms[a].signature, arm->signature) == 0) {
             status = opu_fail(OPU_E_INVALID,
                               "%s and %s are the same training: give another device or value",

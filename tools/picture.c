@@ -3,6 +3,7 @@
  */
 #include "tools/picture.h"
 
+#include <assert.h>
 #include <math.h>
 #include <png.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ static void random_pattern(uint8_t *bits, size_t n_bytes)
 static double mean_of(const uint16_t *counts)
 {
     double sum = 0.0;
+    assert(counts != NULL);
     for (size_t i = 0; i < PIXELS; i++) {
         sum += counts[i];
     }

@@ -23,9 +23,9 @@ static int make_space(struct OPU_REAL(opu_wave_parts) * parts,
 {
     for (size_t k = 0; &parts->steps[k] < step; ++k) {
         const struct OPU_REAL(opu_wave_step) *const other = &parts->steps[k];
-        /* Equal to the bit, or another table. */
-        if (other->kind == OPU_STEP_SPACE &&
-            memcmp(&other->distance_m, &step->distance_m, sizeof(double)) == 0) {
+        bool const same = other->distance_m >= step->distance_m &&
+                          other->distance_m <= step->distance_m; /* -Wfloat-equal */
+        if (other->kind == OPU_STEP_SPACE && same) {
             step->table = other->table;
             return OPU_OK;
         }

@@ -114,8 +114,9 @@ static void a_tilted_arm_makes_fringes(void **state)
     double const k = (1.0 - caps.black_level) * full / caps.full_well_e;
     double const phase = arm.phase_rad + opu_sim_reference_phase(&options, 7.0 / options.rate_hz);
     for (size_t p = 0; p < (size_t)width * height; ++p) {
+        size_t const row = p / width;
         double const turn =
-            6.28318530717958647692 * (f[0] * (double)(p % width) + f[1] * (double)(p / width));
+            6.28318530717958647692 * (f[0] * (double)(p % width) + f[1] * (double)row);
         double const s = sqrt(options.flux * exposure_us);
         double const r = sqrt(options.reference * exposure_us);
         double const re = s * (double)field[2 * p] + r * cos(phase + turn);

@@ -7,6 +7,7 @@
 #include "sim/wave/chain.h"
 #include "tests/physics/sim_support.h"
 
+#include <assert.h>
 #include <complex.h>
 
 #define TWO_PI 6.283185307179586
@@ -105,6 +106,7 @@ static inline void plain_chain(const struct opu_chain_setup *s, bool adjoint,
     struct opu_window const from = adjoint ? s->out : s->in;
     struct opu_window const to = adjoint ? s->in : s->out;
     size_t const n = s->n;
+    assert(n > 0 && from.width > 0);
     double complex *const field = test_alloc(n * n, sizeof(*field));
     for (size_t i = 0; i < from.width * from.height; ++i) {
         field[(from.y + i / from.width) % n * n + (from.x + i % from.width) % n] = in[i];

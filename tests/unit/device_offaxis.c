@@ -194,9 +194,8 @@ static void a_callers_own_threads_do_no_harm(void **state)
     struct rig rig = open_rig(uri, n_in, n_out, 16);
     assert_int_equal(opu_project(rig.projection, in, n_in, 1, wanted, n_out), OPU_OK);
     close_rig(&rig);
-    int const threads = (int)opu_sideband_threads() + 5;
     int status = OPU_E_INVALID;
-#pragma omp parallel num_threads(threads)
+#pragma omp parallel num_threads((int)opu_sideband_threads() + 5)
     {
         /* the last one, also where there is but one */
         if (opu_sideband_thread() + 1 == team()) {
@@ -240,8 +239,9 @@ static void entries_have_one_variance_whatever_the_mode(void **state)
         }
     }
     double mean = 0.0;
+    double const modes = (double)n_out / 2.0;
     for (size_t m = 0; m < n_out / 2; m++) {
-        mean += power[m] / (n_out / 2);
+        mean += power[m] / modes;
         if (!(fabs(power[m] - 1.0) <= 4.5 / sqrt(400.0) + 0.02)) {
             fail_msg("mode %zu: entries have the variance %g", m, power[m]);
         }

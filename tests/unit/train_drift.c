@@ -242,7 +242,7 @@ static void without_a_cadence_drift_is_probed_now_and_then(void **state)
 {
     (void)state;
     struct opu_train_config *config = toy_config("dfa", DRIFTING);
-    struct line lines[MOST];
+    struct line lines[MOST] = {0};
     toy_set(config, "train.epochs", "6");
     toy_runs_well(config, "run", false);
     /* 1000 rows apart at least, 32 steps of 32; there are 66. */

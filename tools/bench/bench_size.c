@@ -126,7 +126,7 @@ int bench_sim_size(const struct bench_options *options, struct bench_report *rep
     };
     static const struct size_case jacobi = {1048576, 4096, 0.7, 700.0};
     size_t const n = sizeof cases / sizeof cases[0];
-    double x = 0.0, y = 0.0, xx = 0.0, xy = 0.0, seconds;
+    double x = 0.0, y = 0.0, xx = 0.0, xy = 0.0, seconds = (double)NAN;
     for (size_t i = 0; i < n; i++) {
         int const status = run_case(options, &cases[i], report, &seconds);
         if (status < 0) {
