@@ -118,6 +118,14 @@ OPU_NODISCARD int check_shot_take(struct check_shot *shot);
 /* Finds the exposure for a mean of `share` of full scale, and takes the shot. */
 OPU_NODISCARD int check_shot_expose(struct check_shot *shot, double share);
 double check_shot_mean(const struct check_shot *shot); /* over all pixels and frames */
+/*
+ * Light that one of the inputs adds on average, over what the calibration has a mirror add: where
+ * an anchor stands beside them and light is uneven, the inputs get another share of it than the
+ * mean of all mirrors, which is what a device's facts tell. 1 without an anchor. Takes the device
+ * over.
+ */
+OPU_NODISCARD int check_shot_light(struct check *check, const struct opu_calibration *found,
+                                   size_t n_pixels, double *light);
 
 /* --- frames: each takes the device over --- */
 OPU_NODISCARD int check_speckle(struct check *check);  /* contrast, exponential intensity */
@@ -140,12 +148,13 @@ struct check_noise {
     const struct opu_calibration *found;
     const char *readout;
     size_t n_in, n_on; /* inputs, and how many of them the pattern has on */
+    double light;      /* of an input over the calibration's, from check_shot_light() */
     bool error;        /* against the truth; else between repetitions of one frame */
 };
 
 /*
- * Variance of a linear output's noise for such a pattern, over the variance of the output's signal
- * with all mirrors on. NaN: unknown.
+ * Variance of a linear output's noise for such a pattern, over the variance of the signal of all
+ * mirrors on that entries of variance 1 give. NaN: unknown.
  */
 double check_predict_noise(const struct check_noise *of);
 

@@ -137,7 +137,8 @@ static bool find_light(const struct check_noise *of, struct light *light)
     double const k = sqrt(found->leak_per_us / (found->signal_per_us * mirrors));
     double const off = k * k * (mirrors - (double)found->anchor_mirrors - (double)of->n_on);
     *light = (struct light){.signal = mirror * (double)of->n_in,
-                            .pattern = mirror * ((1.0 + k) * (1.0 + k) * (double)of->n_on + off),
+                            .pattern = mirror * of->light *
+                                       ((1.0 + k) * (1.0 + k) * (double)of->n_on + off),
                             .nr = found->class_references[c] * step,
                             .k = k,
                             .read2 = caps->read_noise_e * caps->read_noise_e,

@@ -97,7 +97,7 @@ static void judge(const struct trial *trial, size_t share, double value, double 
              share == 0 ? " mirrors" : " of the mirrors");
     if (!(wanted > 0.0) || bits < LEAST_BITS) {
         check_add(check, name, value / wanted, "", CHECK_NONE, "%s",
-                  wanted > 0.0 ? "of the formula's, which is for 8 bits and more"
+                  wanted > 0.0 ? "of the formula's, for information: it is for 8 bits and more"
                                : "noise unknown");
         return;
     }
@@ -123,32 +123,37 @@ static void judge(const struct trial *trial, size_t share, double value, double 
              shares[share].name);
 }
 
-static int measure(const struct trial *trial, struct harvest *harvest)
+/* noise[SHARES]: between repetitions, over the signal of all mirrors. Entries of variance 1 are
+ * what a projection promises; whether they have it is for the matrix rows to say: uneven light or
+ * crossed polarisation moves it, and not the noise. */
+static int measure(const struct trial *trial, struct opu_calibration *found, double *noise)
 {
-    struct opu_calibration found = {.size = sizeof found};
-    /* Entries of variance 1 are what a projection promises; whether they have it is for the matrix
-     * rows to say: uneven light or crossed polarisation moves it, and not the noise. */
-    double const signal = (double)trial->n_in;
-    int status = opu_projection_calibration(trial->projection, &found);
+    int status = opu_projection_calibration(trial->projection, found);
     for (size_t s = 0; status == OPU_OK && s < SHARES; s++) {
-        struct check_noise const of = {.caps = opu_device_caps(trial->check->device),
-                                       .found = &found,
-                                       .readout = trial->readout,
-                                       .n_in = trial->n_in,
-                                       .n_on = trial->n_in / shares[s].one_in};
         show_share(trial, shares[s].one_in);
         status = project(trial);
-        double const noise = variance_between(trial, REPEATS);
+        noise[s] = variance_between(trial, REPEATS) / (double)trial->n_in;
+    }
+    return status;
+}
+
+static void judge_all(const struct trial *trial, const struct opu_calibration *found, double light,
+                      const double *noise, struct harvest *harvest)
+{
+    for (size_t s = 0; s < SHARES; s++) {
+        struct check_noise const of = {.caps = opu_device_caps(trial->check->device),
+                                       .found = found,
+                                       .readout = trial->readout,
+                                       .n_in = trial->n_in,
+                                       .light = light,
+                                       .n_on = trial->n_in / shares[s].one_in};
         /* Relative deviations: of the mean over pixels whose noise differs, of variances from
          * repetitions. */
         double const m = (double)trial->n_out, spread = check_noise_spread(trial->readout);
         double const scatter = sqrt(spread * spread / (m * PATTERNS) +
                                     3.0 / (m * PATTERNS * (REPEATS - 1)) + 4.0 / (m * ROWS));
-        if (status == OPU_OK) {
-            judge(trial, s, noise / signal, check_predict_noise(&of), scatter, found.bits, harvest);
-        }
+        judge(trial, s, noise[s], check_predict_noise(&of), scatter, found->bits, harvest);
     }
-    return status;
 }
 
 /* OPU_E_UNSUPPORTED: the device has no such read-out. */
@@ -165,6 +170,8 @@ static int try_readout(struct check *check, const char *readout, struct harvest 
                                                 .encode = "ternary",
                                                 .readout = readout,
                                                 .bits = check->bits};
+    struct opu_calibration found = {.size = sizeof found};
+    double noise[SHARES], light = 1.0;
     int status = opu_projection_create(&trial.projection, check->device, &plan);
     if (status < 0) {
         return status;
@@ -172,11 +179,15 @@ static int try_readout(struct check *check, const char *readout, struct harvest 
     trial.in = malloc(ROWS * trial.n_in * sizeof *trial.in);
     trial.out = malloc(ROWS * trial.n_out * sizeof *trial.out);
     status = trial.in != NULL && trial.out != NULL
-                 ? measure(&trial, harvest)
+                 ? measure(&trial, &found, noise)
                  : opu_fail(OPU_E_NO_MEMORY, "no memory for %zu outputs", trial.n_out);
     free(trial.in);
     free(trial.out);
     opu_projection_destroy(trial.projection);
+    status = status == OPU_OK ? check_shot_light(check, &found, trial.n_out, &light) : status;
+    if (status == OPU_OK) {
+        judge_all(&trial, &found, light, noise, harvest);
+    }
     return status;
 }
 

@@ -17,18 +17,18 @@ static uint32_t most_bits(const struct opu_caps *caps)
     return most;
 }
 
-int check_shot_create(struct check_shot *shot, struct check *check, size_t n_frames,
-                      size_t n_pixels, const struct opu_region *region)
+static int create(struct check_shot *shot, struct check *check, size_t n_inputs, size_t n_frames,
+                  size_t n_pixels, const struct opu_region *region)
 {
     const struct opu_caps *const caps = opu_device_caps(check->device);
     *shot = (struct check_shot){
         .check = check,
         .n_frames = n_frames,
-        .n_bytes = (check->n_in + 7) / 8,
+        .n_bytes = (n_inputs + 7) / 8,
         .n_pixels = n_pixels < caps->max_pixels || region != NULL ? n_pixels : caps->max_pixels};
     shot->setup = (struct opu_frame_setup){
         .size = sizeof shot->setup,
-        .n_inputs = check->n_in,
+        .n_inputs = n_inputs,
         .output_kind = region != NULL ? OPU_OUTPUT_REGION : OPU_OUTPUT_PIXELS,
         .n_pixels = region != NULL ? 0 : shot->n_pixels,
         .region = region != NULL ? *region : (struct opu_region){.width = 0},
@@ -50,6 +50,12 @@ int check_shot_create(struct check_shot *shot, struct check *check, size_t n_fra
                ? OPU_OK
                : opu_fail(OPU_E_NO_MEMORY, "no memory for %zu frames of %zu pixels", n_frames,
                           shot->n_pixels);
+}
+
+int check_shot_create(struct check_shot *shot, struct check *check, size_t n_frames,
+                      size_t n_pixels, const struct opu_region *region)
+{
+    return create(shot, check, check->n_in, n_frames, n_pixels, region);
 }
 
 void check_shot_destroy(struct check_shot *shot)
@@ -160,4 +166,68 @@ int check_shot_expose(struct check_shot *shot, double share)
         exposure *= fmin(100.0, fmax(0.01, (share - black) / fmax(seen - black, 1e-5)));
     }
     return OPU_OK;
+}
+
+/* Half of the first n inputs, at random, another half in each frame: Fisher and Yates's shuffle,
+ * stopped half way. */
+static int show_halves(struct check_shot *shot, size_t n)
+{
+    size_t *const order = malloc(n * sizeof *order);
+    if (order == NULL) {
+        return opu_fail(OPU_E_NO_MEMORY, "no memory for a pattern of %zu inputs", n);
+    }
+    for (size_t j = 0; j < n; j++) {
+        order[j] = j;
+    }
+    for (size_t i = 0; i < shot->n_frames; i++) {
+        for (size_t j = 0; j < n / 2; j++) {
+            size_t const other = j + (size_t)(check_random(shot->check) % (n - j));
+            size_t const at = order[other];
+            order[other] = order[j];
+            order[j] = at;
+            shot->pattern[i * shot->n_bytes + at / 8] |= (uint8_t)(1u << at % 8);
+        }
+    }
+    free(order);
+    return OPU_OK;
+}
+
+/*
+ * Of n_on of `all` mirrors sends a step's light times (1 + k)^2 n_on + k^2 n_off, as in
+ * check_noise.c. A tenth of full scale: e^-10 of the pixels saturate.
+ */
+static int measure_light(struct check_shot *shot, const struct opu_calibration *found, size_t all,
+                         double *light)
+{
+    const struct opu_caps *const caps = opu_device_caps(shot->check->device);
+    double const on = (double)(shot->check->n_in / 2), off = (double)all - on;
+    double const k = sqrt(fmax(0.0, found->leak_per_us) / (found->signal_per_us * (double)all));
+    double const steps = (1.0 + k) * (1.0 + k) * on + k * k * off;
+    double const expected = found->signal_per_us / (ldexp(1.0, (int)found->bits) - 1.0) * steps;
+    double const longest = caps->max_exposure_us > 0.0 ? caps->max_exposure_us : (double)INFINITY;
+    shot->exposure_us = fmin(fmax(0.1 / expected, caps->min_exposure_us), longest);
+    int status = show_halves(shot, shot->check->n_in);
+    status = status == OPU_OK ? check_shot_take(shot) : status;
+    if (status < 0) {
+        return status;
+    }
+    double const seen = check_shot_mean(shot) / shot->full - caps->black_level;
+    *light = seen / (expected * shot->exposure_us);
+    return *light > 0.0 ? OPU_OK : opu_fail(OPU_E_DEVICE, "no light with %g mirrors on", on);
+}
+
+int check_shot_light(struct check *check, const struct opu_calibration *found, size_t n_pixels,
+                     double *light)
+{
+    enum { FRAMES = 32 };
+    struct check_shot shot;
+    size_t const all = check->n_in + found->anchor_mirrors;
+    *light = 1.0;
+    if (!(found->signal_per_us > 0.0) || found->anchor_mirrors == 0) {
+        return OPU_OK;
+    }
+    int status = create(&shot, check, all, FRAMES, n_pixels, NULL);
+    status = status == OPU_OK ? measure_light(&shot, found, all, light) : status;
+    check_shot_destroy(&shot);
+    return status;
 }

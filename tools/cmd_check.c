@@ -40,13 +40,15 @@ static const char *readout_of(const char *describe)
     return "";
 }
 
-static int predict(struct check *check, const char *describe)
+/* light: of an input over the calibration's */
+static int predict(struct check *check, const char *readout, double light)
 {
     struct opu_calibration found = {.size = sizeof found};
     struct check_noise of = {.caps = opu_device_caps(check->device),
                              .found = &found,
-                             .readout = readout_of(describe),
+                             .readout = readout,
                              .n_in = check->n_in,
+                             .light = light,
                              .n_on = check->n_in};
     int const status = opu_projection_calibration(check->projection, &found);
     check->noise.all = check_predict_noise(&of);
@@ -57,6 +59,40 @@ static int predict(struct check *check, const char *describe)
     check->noise.quarter = check_predict_noise(&of);
     check->noise.spread = check_noise_spread(of.readout);
     return status;
+}
+
+static int open_projection(struct check *check, const struct check_options *wish)
+{
+    struct opu_projection_options plan = {.size = sizeof plan,
+                                          .n_in = check->n_in,
+                                          .n_out = check->n_out,
+                                          .max_rows = check->n_in,
+                                          .encode = check->frames ? "ternary" : NULL,
+                                          .readout = wish->readout,
+                                          .bits = (uint32_t)wish->bits.value};
+    int status = opu_projection_create(&check->projection, check->device, &plan);
+    if (status == OPU_E_UNSUPPORTED && check->frames) {
+        plan.encode = "binary"; /* the read-out, from --readout or the URI, squares */
+        status = opu_projection_create(&check->projection, check->device, &plan);
+    }
+    return status;
+}
+
+/* What an anchor's noise follows is measured without a projection, which is then made anew. */
+static int foresee(struct check *check, const struct check_options *wish)
+{
+    struct opu_calibration found = {.size = sizeof found};
+    double light = 1.0;
+    int status = opu_projection_calibration(check->projection, &found);
+    if (status == OPU_OK && found.anchor_mirrors > 0) {
+        opu_projection_destroy(check->projection);
+        check->projection = NULL;
+        status = check_shot_light(check, &found, check->n_out, &light);
+        status = status == OPU_OK ? open_projection(check, wish) : status;
+    }
+    return status == OPU_OK
+               ? predict(check, readout_of(opu_projection_describe(check->projection)), light)
+               : status;
 }
 
 static int open_all(struct check *check, const struct check_options *wish, const char *uri)
@@ -73,24 +109,12 @@ static int open_all(struct check *check, const struct check_options *wish, const
             "%s has %zu inputs and %zu pixels, wanted %zu and %zu; see --n-in and --n-out", uri,
             caps->max_inputs, caps->max_pixels, check->n_in, check->n_out);
     }
-    struct opu_projection_options plan = {.size = sizeof plan,
-                                          .n_in = check->n_in,
-                                          .n_out = check->n_out,
-                                          .max_rows = check->n_in,
-                                          .encode = check->frames ? "ternary" : NULL,
-                                          .readout = wish->readout,
-                                          .bits = (uint32_t)wish->bits.value};
-    status = opu_projection_create(&check->projection, check->device, &plan);
-    if (status == OPU_E_UNSUPPORTED && check->frames) {
-        plan.encode = "binary"; /* the read-out, from --readout or the URI, squares */
-        status = opu_projection_create(&check->projection, check->device, &plan);
-    }
+    status = open_projection(check, wish);
     if (status < 0) {
         return status;
     }
-    const char *const text = opu_projection_describe(check->projection);
-    check->linear = strstr(text, ", intensity") == NULL;
-    status = check->frames ? predict(check, text) : OPU_OK;
+    check->linear = strstr(opu_projection_describe(check->projection), ", intensity") == NULL;
+    status = check->frames ? foresee(check, wish) : OPU_OK;
     if (status < 0) {
         return status;
     }
