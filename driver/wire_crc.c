@@ -1,6 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* CRC32C: the plain twin, and what is used. */
+/*
+ * CRC32C: the plain twin, eight bytes a step by tables, and the processor's own instruction where
+ * x86-64 has it. The instruction takes a word a cycle but three cycles to its result, so three
+ * neighbouring blocks go at once; the CRC is linear, so that the first two are then shifted over
+ * what follows them: multiplied by x^(8 bytes) modulo the polynomial.
+ */
 #include "driver/wire.h"
+
+#include "driver/wire_bytes.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define HAVE_INSTRUCTION 1
+#include <nmmintrin.h>
+#else
+#define HAVE_INSTRUCTION 0
+#endif
+
+#define POLYNOMIAL UINT32_C(0x82f63b78)
 
 uint32_t opu_crc32c_plain(uint32_t crc, const void *bytes, size_t n)
 {
@@ -9,8 +25,184 @@ uint32_t opu_crc32c_plain(uint32_t crc, const void *bytes, size_t n)
     for (size_t i = 0; i < n; i++) {
         crc ^= from[i];
         for (int bit = 0; bit < 8; bit++) {
-            crc = (crc >> 1) ^ (UINT32_C(0x82f63b78) & (0u - (crc & 1u)));
+            crc = (crc >> 1) ^ (POLYNOMIAL & (0u - (crc & 1u)));
         }
     }
     return ~crc;
+}
+
+/*
+ * Slicing by eight: steps[k][i] is the remainder of byte i with k zero bytes behind it. A table is
+ * linear in i, so its entries are sums of those for the eight powers of two, which alone are
+ * written down.
+ */
+#define SUM(i, a, b, c, d, e, f, g, h) \
+    (((i)&1 ? (a) : 0) ^ ((i)&2 ? (b) : 0) ^ ((i)&4 ? (c) : 0) ^ ((i)&8 ? (d) : 0) ^ \
+     ((i)&16 ? (e) : 0) ^ ((i)&32 ? (f) : 0) ^ ((i)&64 ? (g) : 0) ^ ((i)&128 ? (h) : 0))
+#define SUMS4(i, ...) \
+    SUM(i, __VA_ARGS__), SUM((i) + 1, __VA_ARGS__), SUM((i) + 2, __VA_ARGS__), \
+        SUM((i) + 3, __VA_ARGS__)
+#define SUMS16(i, ...) \
+    SUMS4(i, __VA_ARGS__), SUMS4((i) + 4, __VA_ARGS__), SUMS4((i) + 8, __VA_ARGS__), \
+        SUMS4((i) + 12, __VA_ARGS__)
+#define SUMS64(i, ...) \
+    SUMS16(i, __VA_ARGS__), SUMS16((i) + 16, __VA_ARGS__), SUMS16((i) + 32, __VA_ARGS__), \
+        SUMS16((i) + 48, __VA_ARGS__)
+#define TABLE(...) \
+    { \
+        SUMS64(0, __VA_ARGS__), SUMS64(64, __VA_ARGS__), SUMS64(128, __VA_ARGS__), \
+            SUMS64(192, __VA_ARGS__) \
+    }
+
+static const uint32_t steps[8][256] = {
+    TABLE(0xf26b8303u, 0xe13b70f7u, 0xc79a971fu, 0x8ad958cfu, 0x105ec76fu, 0x20bd8edeu, 0x417b1dbcu,
+          0x82f63b78u),
+    TABLE(0x13a29877u, 0x274530eeu, 0x4e8a61dcu, 0x9d14c3b8u, 0x3fc5f181u, 0x7f8be302u, 0xff17c604u,
+          0xfbc3faf9u),
+    TABLE(0xa541927eu, 0x4f6f520du, 0x9edea41au, 0x38513ec5u, 0x70a27d8au, 0xe144fb14u, 0xc76580d9u,
+          0x8b277743u),
+    TABLE(0xdd45aab8u, 0xbf672381u, 0x7b2231f3u, 0xf64463e6u, 0xe964b13du, 0xd725148bu, 0xaba65fe7u,
+          0x52a0c93fu),
+    TABLE(0x38116facu, 0x7022df58u, 0xe045beb0u, 0xc5670b91u, 0x8f2261d3u, 0x1ba8b557u, 0x37516aaeu,
+          0x6ea2d55cu),
+    TABLE(0xef306b19u, 0xdb8ca0c3u, 0xb2f53777u, 0x6006181fu, 0xc00c303eu, 0x85f4168du, 0x0e045bebu,
+          0x1c08b7d6u),
+    TABLE(0x68032cc8u, 0xd0065990u, 0xa5e0c5d1u, 0x4e2dfd53u, 0x9c5bfaa6u, 0x3d5b83bdu, 0x7ab7077au,
+          0xf56e0ef4u),
+    TABLE(0x493c7d27u, 0x9278fa4eu, 0x211d826du, 0x423b04dau, 0x847609b4u, 0x0d006599u, 0x1a00cb32u,
+          0x34019664u),
+};
+
+static uint32_t crc_tables(uint32_t crc, const uint8_t *from, size_t n)
+{
+    crc = ~crc;
+    for (; n >= 8; n -= 8, from += 8) {
+        uint32_t const low = crc ^ get_u32(from);
+        uint32_t const high = get_u32(from + 4);
+        crc = steps[7][low & 0xff] ^ steps[6][low >> 8 & 0xff] ^ steps[5][low >> 16 & 0xff] ^
+              steps[4][low >> 24] ^ steps[3][high & 0xff] ^ steps[2][high >> 8 & 0xff] ^
+              steps[1][high >> 16 & 0xff] ^ steps[0][high >> 24];
+    }
+    for (; n > 0; n--, from++) {
+        crc = (crc >> 8) ^ steps[0][(crc ^ *from) & 0xff];
+    }
+    return ~crc;
+}
+
+/* Through pieces that stay in the nearest cache. */
+static uint32_t copy_tables(uint32_t crc, uint8_t *restrict to, const uint8_t *restrict from,
+                            size_t n)
+{
+    while (n > 0) {
+        size_t const piece = n < 4096 ? n : 4096;
+        memcpy(to, from, piece);
+        crc = crc_tables(crc, to, piece);
+        to += piece;
+        from += piece;
+        n -= piece;
+    }
+    return crc;
+}
+
+#if HAVE_INSTRUCTION
+
+/* Blocks that go three at once, and x^(8 block) and x^(16 block) modulo the polynomial. */
+struct triple {
+    size_t block;
+    uint32_t over_one, over_two;
+};
+static const struct triple triples[] = {
+    {8192, 0x28461564u, 0xbf455269u},
+    {1024, 0xe4172b16u, 0x0d65762au},
+    {256, 0x88e56f72u, 0x74c360a4u},
+};
+
+/* Product of two remainders; the highest bit is x^0. */
+static inline uint32_t times(uint32_t a, uint32_t b)
+{
+    uint32_t product = 0;
+    for (int bit = 31; bit >= 0; bit--) {
+        product ^= b & (0u - (a >> bit & 1u));
+        b = (b >> 1) ^ (POLYNOMIAL & (0u - (b & 1u)));
+    }
+    return product;
+}
+
+__attribute__((target("sse4.2"), always_inline)) static inline uint64_t
+word(uint64_t crc, uint8_t *to, const uint8_t *from, size_t i)
+{
+    uint64_t v;
+    memcpy(&v, from + i, sizeof v);
+    if (to != NULL) {
+        memcpy(to + i, &v, sizeof v);
+    }
+    return _mm_crc32_u64(crc, v);
+}
+
+/* to: where the bytes go too, or the constant NULL. crc without its outer complements. */
+__attribute__((target("sse4.2"), always_inline)) static inline uint64_t
+run(uint64_t crc, uint8_t *restrict to, const uint8_t *restrict from, size_t n)
+{
+    for (size_t t = 0; t < sizeof triples / sizeof triples[0]; t++) {
+        size_t const block = triples[t].block;
+        while (n >= 3 * block) {
+            uint64_t second = 0;
+            uint64_t third = 0;
+            for (size_t i = 0; i < block; i += 8) {
+                crc = word(crc, to, from, i);
+                second = word(second, to, from, i + block);
+                third = word(third, to, from, i + 2 * block);
+            }
+            crc = times(triples[t].over_two, (uint32_t)crc) ^
+                  times(triples[t].over_one, (uint32_t)second) ^ third;
+            from += 3 * block;
+            to = to != NULL ? to + 3 * block : NULL;
+            n -= 3 * block;
+        }
+    }
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        crc = word(crc, to, from, i);
+    }
+    for (; i < n; i++) {
+        if (to != NULL) {
+            to[i] = from[i];
+        }
+        crc = _mm_crc32_u8((uint32_t)crc, from[i]);
+    }
+    return crc;
+}
+
+__attribute__((target("sse4.2"))) static uint32_t crc_instruction(uint32_t crc, const uint8_t *from,
+                                                                  size_t n)
+{
+    return ~(uint32_t)run(~crc, NULL, from, n);
+}
+
+__attribute__((target("sse4.2"))) static uint32_t
+copy_instruction(uint32_t crc, uint8_t *restrict to, const uint8_t *restrict from, size_t n)
+{
+    return ~(uint32_t)run(~crc, to, from, n);
+}
+
+#endif
+
+uint32_t opu_crc32c(uint32_t crc, const void *bytes, size_t n)
+{
+#if HAVE_INSTRUCTION
+    if (__builtin_cpu_supports("sse4.2")) {
+        return crc_instruction(crc, bytes, n);
+    }
+#endif
+    return crc_tables(crc, bytes, n);
+}
+
+uint32_t opu_crc32c_copy(uint32_t crc, void *restrict to, const void *restrict from, size_t n)
+{
+#if HAVE_INSTRUCTION
+    if (__builtin_cpu_supports("sse4.2")) {
+        return copy_instruction(crc, to, from, n);
+    }
+#endif
+    return copy_tables(crc, to, from, n);
 }
