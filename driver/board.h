@@ -22,6 +22,7 @@ struct opu_board_options {
     double rate_hz;                      /* frames a second by now_us' clock; 0: as they come */
     uint32_t max_out_bytes, max_in_bytes, queue; /* 0: 4 MiB + 64 KiB, the same, 16 */
     bool inline_work; /* no thread: opu_board_step() works, in the caller's */
+    bool parts;       /* the port knows OPU_FN_PART (faults) */
     void *user;
     uint64_t (*now_us)(void *user);          /* NULL: the monotonic clock */
     void (*ready)(void *user);               /* NAKed verbs may go now; may be NULL */
@@ -34,6 +35,9 @@ struct opu_function opu_board_function(struct opu_board *board);
 const char *opu_board_serial(const struct opu_board *board);
 /* All work there is (inline_work), and the tick; returns whether there was any. */
 bool opu_board_step(struct opu_board *board);
+/* Inline and paced by rate_hz: when the answers at hand may go and the next packet is worked off,
+ * on now_us' clock; 0: nothing is held. */
+uint64_t opu_board_held_until_us(const struct opu_board *board);
 struct opu_fw *opu_board_fw(struct opu_board *board);
 struct opu_fault *opu_board_fault(struct opu_board *board); /* NULL: none */
 

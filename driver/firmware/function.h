@@ -18,6 +18,10 @@ enum {
     OPU_FN_STALL = -2 /* the endpoint halts (control: this request is refused) */
 };
 
+/* Or-ed to what in() returns: so many bytes have gone out and the transfer goes on; the port keeps
+ * it and asks for the rest after ready. Only ports that ask for it (fault.h) ever see it. */
+#define OPU_FN_PART 0x40000000
+
 struct opu_fn_setup {
     uint8_t request_type, request;
     uint16_t value, index, length;
@@ -26,7 +30,8 @@ struct opu_fn_setup {
 struct opu_function {
     void *self;
     /* A vendor request to the interface; in: fills at most setup->length bytes of data; out: data
-     * holds setup->length bytes. Returns bytes moved, or STALL; never NAK. */
+     * holds setup->length bytes. Returns bytes moved, or STALL; NAK only where a fault (fault.h)
+     * silences the device: the port lets the host's time run out, or stalls. */
     int (*control)(void *self, const struct opu_fn_setup *setup, uint8_t *data);
     /* One whole bulk OUT transfer of n bytes (0: a zero-length packet): returns n, NAK or STALL. */
     int (*out)(void *self, const uint8_t *data, size_t n);

@@ -9,7 +9,9 @@
  * the platform gives a lock; the lock is not held while the optics work.
  *
  * The laser goes on with the first packet and goes off at a reset, at close, while the interlock is
- * open or the parts are too hot, and when the host has been silent for two seconds.
+ * open or the parts are too hot, and when the host has been silent for two seconds; then packets
+ * wait until it is heard again. An opened interlock stays in force until RESET WHOLE. All of this
+ * is done by the next unit of work: the optics are touched from nowhere else.
  */
 #ifndef OPU_FIRMWARE_FW_H
 #define OPU_FIRMWARE_FW_H
@@ -19,6 +21,9 @@
 
 #define OPU_FW_HOST_TIMEOUT_US 2000000u
 #define OPU_FW_HOT_C 70.0
+#define OPU_FW_COOL_C 65.0 /* and below: it may shine again */
+/* Share of a frame's pixels at full scale beyond which its packet is worth an event. */
+#define OPU_FW_OVER_EXPOSED 0.05
 #define OPU_FW_EVENTS 16 /* kept for a host that doesn't fetch them; the oldest goes first */
 
 struct opu_fw_platform {

@@ -5,8 +5,8 @@
  * (such as USB3 Vision) and a reference arm with the laser (a phase shifter). The parts may block:
  * firmware calls them from its work step alone, one at a time.
  *
- * A sequence of n frames: camera->arm, pattern->load, reference->load, reference->laser(on),
- * pattern->start, camera->read 0..n-1, pattern->stop.
+ * A sequence of n frames: pattern->load, reference->load, camera->arm, reference->laser(on),
+ * pattern->start, camera->read 0..n-1, pattern->stop (also after a failure).
  *
  * Functions return 0 or a negative opu_status, with a sentence from message().
  */
@@ -19,7 +19,7 @@
 struct opu_optics_frame {
     uint64_t number;
     uint16_t reference, exposure; /* entries of the set-up's tables */
-    const uint8_t *bits;          /* [(n_inputs + 7) / 8] */
+    const uint8_t *bits;          /* [(n_inputs + 7) / 8]; rows of a sequence lie in a row */
 };
 
 /* What an upload cost. */
@@ -40,10 +40,12 @@ struct opu_pattern_ops {
 
 struct opu_camera_ops {
     int (*configure)(void *self, const struct opu_wire_setup *setup);
-    /* n triggers to come, each with the exposure of its frame. */
-    int (*arm)(void *self, const struct opu_optics_frame *frames, size_t n);
+    /* n triggers to come, each with the exposure of its frame. Row i of counts is where read will
+     * want frame i: a camera that can write there by itself may do so from now on. */
+    int (*arm)(void *self, const struct opu_optics_frame *frames, size_t n, uint8_t *counts);
     /* Frame i of the sequence: counts (n_pixels of 1 or 2 bytes), time, saturated, status; number
-     * is filled in by the caller. A frame whose trigger was lost has status 1. */
+     * is filled in by the caller. A frame whose trigger was lost has status 1; the rest of its head
+     * and its counts do not matter then. */
     int (*read)(void *self, size_t i, struct opu_wire_count *head, uint8_t *counts);
 };
 
