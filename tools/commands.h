@@ -6,6 +6,12 @@
 #include "tools/cli.h"
 
 extern const struct cli_command cmd_devices, cmd_info, cmd_project, cmd_check, cmd_train,
-    cmd_compare, cmd_report, cmd_bench;
+    cmd_compare, cmd_report, cmd_record, cmd_bench;
+
+/*
+ * "opu record FILE COMMAND ..." becomes COMMAND with its device's URI wrapped; other words stay as
+ * they are. OPU_E_INVALID with the sentence in place.
+ */
+OPU_NODISCARD int record_rewrite(int *argc, char **argv);
 
 #endif

@@ -11,7 +11,7 @@
 /* One row a command, in the order of --help. */
 const struct cli_command *const cli_commands[] = {
     &cmd_devices, &cmd_info,   &cmd_project, &cmd_check, &cmd_train,
-    &cmd_compare, &cmd_report, &cmd_bench,   NULL,
+    &cmd_compare, &cmd_report, &cmd_record,  &cmd_bench, NULL,
 };
 
 static int print_version(struct cli *cli)
@@ -134,7 +134,10 @@ int main(int argc, char **argv)
 
     rewrite_help(argc, argv);
     int code;
-    int const status = cli_parse(&cli, argc, argv, &options, &n);
+    int status = record_rewrite(&argc, argv);
+    if (status == OPU_OK) {
+        status = cli_parse(&cli, argc, argv, &options, &n);
+    }
     if (status < 0) {
         code = cli_fail(&cli, CLI_AT_USAGE, status);
     } else {
