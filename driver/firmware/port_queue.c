@@ -10,14 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { END_OUT, END_IN, END_EVENT, N_ENDS };
+enum { END_OUT, END_IN, END_EVENT, END_CONTROL, N_ENDS };
 
-static const uint8_t addresses[N_ENDS] = {OPU_USB_OUT, OPU_USB_IN, OPU_USB_EVENT};
+#define N_HALTS END_CONTROL /* the endpoints that can halt stand first */
 
-/* -1: no such endpoint */
-static int find_end(unsigned endpoint)
+static const uint8_t addresses[N_ENDS] = {OPU_USB_OUT, OPU_USB_IN, OPU_USB_EVENT, OPU_URB_CONTROL};
+
+/* Among the first n; -1: no such endpoint. */
+static int find_end(unsigned endpoint, int n)
 {
-    for (int i = 0; i < N_ENDS; i++) {
+    for (int i = 0; i < n; i++) {
         if (addresses[i] == endpoint) {
             return i;
         }
@@ -76,7 +78,12 @@ static int ask_out(struct opu_port_queue *queue, struct opu_urb *urb)
 static int ask_in(struct opu_port_queue *queue, struct opu_urb *urb)
 {
     const struct opu_function *const function = &queue->options.function;
-    return function->in(function->self, urb->data, urb->n);
+    int const moved = function->in(function->self, urb->data + urb->moved, urb->n - urb->moved);
+    if (moved >= 0 && (moved & OPU_FN_PART) != 0) {
+        urb->moved += (size_t)(moved & ~OPU_FN_PART);
+        return OPU_FN_NAK;
+    }
+    return moved;
 }
 
 static int ask_event(struct opu_port_queue *queue, struct opu_urb *urb)
@@ -85,8 +92,14 @@ static int ask_event(struct opu_port_queue *queue, struct opu_urb *urb)
     return function->event(function->self, urb->data, urb->n);
 }
 
-static int (*const ask_function[N_ENDS])(struct opu_port_queue *queue,
-                                         struct opu_urb *urb) = {ask_out, ask_in, ask_event};
+static int ask_control(struct opu_port_queue *queue, struct opu_urb *urb)
+{
+    return urb->setup.length <= urb->n ? opu_port_queue_control(queue, &urb->setup, urb->data)
+                                       : OPU_FN_STALL;
+}
+
+static int (*const ask_function[N_ENDS])(struct opu_port_queue *queue, struct opu_urb *urb) = {
+    ask_out, ask_in, ask_event, ask_control};
 
 /* false: it waits on */
 static bool ask(struct opu_port_queue *queue, int i, struct opu_urb *urb)
@@ -96,10 +109,11 @@ static bool ask(struct opu_port_queue *queue, int i, struct opu_urb *urb)
     if (moved == OPU_FN_NAK) {
         return false;
     }
-    urb->moved = moved < 0 ? 0 : (size_t)moved < urb->n ? (size_t)moved : urb->n;
+    size_t const room = urb->n - urb->moved;
+    urb->moved += moved < 0 ? 0 : (size_t)moved < room ? (size_t)moved : room;
     urb->status = moved < 0 ? OPU_URB_STALL : OPU_URB_OK;
     if (moved < 0) {
-        end->halted = true;
+        end->halted = i < N_HALTS;
         queue->n_join = i == END_OUT ? 0 : queue->n_join;
     }
     return true;
@@ -123,7 +137,7 @@ static void ask_all(struct opu_port_queue *queue, int i)
 
 bool opu_port_queue_submit(struct opu_port_queue *queue, struct opu_urb *urb)
 {
-    int const i = find_end(urb->endpoint);
+    int const i = find_end(urb->endpoint, N_ENDS);
     if (i < 0) {
         return false;
     }
@@ -173,7 +187,7 @@ struct opu_urb *opu_port_queue_take(struct opu_port_queue *queue, uint64_t id)
 
 static void forget(struct opu_port_queue *queue)
 {
-    for (int i = 0; i < N_ENDS; i++) {
+    for (int i = 0; i < N_HALTS; i++) {
         queue->ends[i].halted = false;
     }
     queue->n_join = 0;
@@ -193,7 +207,6 @@ void opu_port_queue_unplug(struct opu_port_queue *queue, int status)
         while (queue->ends[i].first != NULL) {
             struct opu_urb *const urb = queue->ends[i].first;
             queue->ends[i].first = urb->next;
-            urb->moved = 0;
             urb->status = status;
             queue->options.done(queue->options.user, urb);
         }
@@ -204,7 +217,7 @@ void opu_port_queue_unplug(struct opu_port_queue *queue, int status)
 void opu_port_queue_clear_halt(struct opu_port_queue *queue, uint8_t endpoint)
 {
     const struct opu_function *const function = &queue->options.function;
-    int const i = find_end(endpoint);
+    int const i = find_end(endpoint, N_HALTS);
     if (i < 0) {
         return;
     }
@@ -216,7 +229,7 @@ void opu_port_queue_clear_halt(struct opu_port_queue *queue, uint8_t endpoint)
 
 bool opu_port_queue_halted(const struct opu_port_queue *queue, uint8_t endpoint)
 {
-    int const i = find_end(endpoint);
+    int const i = find_end(endpoint, N_HALTS);
     return i >= 0 && queue->ends[i].halted;
 }
 
@@ -272,7 +285,7 @@ static int set_interface(struct opu_port_queue *queue, const struct opu_fn_setup
     if (setup->value != 0 || setup->index != 0) {
         return OPU_FN_STALL;
     }
-    for (int i = 0; i < N_ENDS; i++) {
+    for (int i = 0; i < N_HALTS; i++) {
         opu_port_queue_clear_halt(queue, addresses[i]);
     }
     return 0;
@@ -306,7 +319,7 @@ static int endpoint_status(struct opu_port_queue *queue, const struct opu_fn_set
                            uint8_t *data)
 {
     uint8_t const endpoint = (uint8_t)setup->index;
-    if ((endpoint & 0x7f) != 0 && find_end(endpoint) < 0) {
+    if ((endpoint & 0x7f) != 0 && find_end(endpoint, N_HALTS) < 0) {
         return OPU_FN_STALL;
     }
     return put(data, setup, opu_port_queue_halted(queue, endpoint), 2);
@@ -317,7 +330,7 @@ static int clear_endpoint(struct opu_port_queue *queue, const struct opu_fn_setu
                           uint8_t *data)
 {
     (void)data;
-    if (setup->value != 0 || find_end(setup->index) < 0) {
+    if (setup->value != 0 || find_end(setup->index, N_HALTS) < 0) {
         return OPU_FN_STALL;
     }
     opu_port_queue_clear_halt(queue, (uint8_t)setup->index);
@@ -327,7 +340,7 @@ static int clear_endpoint(struct opu_port_queue *queue, const struct opu_fn_setu
 static int halt_endpoint(struct opu_port_queue *queue, const struct opu_fn_setup *setup,
                          uint8_t *data)
 {
-    int const i = find_end(setup->index);
+    int const i = find_end(setup->index, N_HALTS);
     (void)data;
     if (setup->value != 0 || i < 0) {
         return OPU_FN_STALL;
@@ -349,7 +362,7 @@ static int vendor(struct opu_port_queue *queue, const struct opu_fn_setup *setup
     if (n >= 0 && setup->request_type == 0x41 && setup->request == OPU_WIRE_RESET) {
         queue->n_join = 0;
     }
-    return n < 0 ? OPU_FN_STALL : n;
+    return n;
 }
 
 static const struct {

@@ -22,16 +22,19 @@ enum {
     OPU_URB_SHORT = -121      /* EREMOTEIO: fewer bytes than were asked for, where that matters */
 };
 
-/* One bulk or interrupt transfer, or a piece of one. */
+#define OPU_URB_CONTROL 0x00u
+
+/* A control request, a bulk or interrupt transfer, or a piece of one. */
 struct opu_urb {
-    uint8_t endpoint; /* OPU_USB_OUT, OPU_USB_IN or OPU_USB_EVENT */
+    uint8_t endpoint; /* OPU_USB_OUT, OPU_USB_IN, OPU_USB_EVENT or OPU_URB_CONTROL */
     bool ends;        /* out: a zero-length packet follows, or the host said otherwise that the
                          transfer ends here; else it ends where n is no multiple of the packet */
     uint8_t *data;
-    size_t n;     /* out: bytes; in: room */
-    size_t moved; /* set at the end */
+    size_t n;     /* out: bytes; in: room; control: at least the setup's length */
+    size_t moved; /* set at the end; what has come where it was cancelled amid an answer */
     int status;
-    uint64_t id; /* the port's, to find it by */
+    struct opu_fn_setup setup; /* of a control request */
+    uint64_t id;               /* the port's, to find it by */
     void *user;
     struct opu_urb *next; /* the queue's while it waits */
     bool joined;
@@ -53,7 +56,7 @@ struct opu_port_queue_end {
 
 struct opu_port_queue {
     struct opu_port_queue_options options;
-    struct opu_port_queue_end ends[3]; /* out, in, event */
+    struct opu_port_queue_end ends[4]; /* out, in, event, control */
     size_t packet;                     /* bytes of a full bulk packet at this speed */
     uint8_t *join;                     /* pieces of a transfer out, until the last comes */
     size_t n_join;
@@ -68,8 +71,9 @@ void opu_port_queue_fini(struct opu_port_queue *queue);
 
 /*
  * A control request: the standard ones are answered here, vendor requests to the interface by the
- * function. data: the setup's length bytes, to read or to fill. Returns bytes moved, or
- * OPU_FN_STALL.
+ * function. data: the setup's length bytes, to read or to fill. Returns bytes moved, OPU_FN_STALL,
+ * or OPU_FN_NAK from a function that keeps silent (a transfer submitted to OPU_URB_CONTROL waits
+ * for it by itself).
  */
 int opu_port_queue_control(struct opu_port_queue *queue, const struct opu_fn_setup *setup,
                            uint8_t *data);
