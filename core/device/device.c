@@ -79,11 +79,12 @@ static int refuse_key(const struct opu_backend *backend, const char *where, cons
     return status == OPU_E_NOT_FOUND ? OPU_E_INVALID : status;
 }
 
-static int set_options(const struct opu_backend *backend, const struct opu_uri *uri, void *options,
+static int set_options(const struct opu_backend *backend, struct opu_uri *uri, void *options,
                        struct opu_projection_defaults *defaults)
 {
     char where[48];
     (void)snprintf(where, sizeof where, "%.40s:", uri->scheme);
+    OPU_TRY(opu_uri_name(uri, backend->options, backend->n_options));
     for (size_t i = 0; i < uri->n_pairs; i++) {
         const char *const key = uri->pairs[i].key;
         const char *const value = uri->pairs[i].value;
@@ -181,7 +182,7 @@ static int check_caps(const struct opu_device *device)
 }
 
 /* From parsed URI to open handle; what is open afterwards is freed by opu_device_close(). */
-static int open_backend(struct opu_device *device, const struct opu_uri *uri)
+static int open_backend(struct opu_device *device, struct opu_uri *uri)
 {
     device->backend = opu_backend_find(uri->scheme);
     if (device->backend == NULL) {

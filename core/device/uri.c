@@ -35,6 +35,42 @@ static int take(struct opu_uri *uri, const char *text)
     return OPU_OK;
 }
 
+static int refuse_twice(const struct opu_uri *uri, const char *key, const char *first,
+                        const char *then)
+{
+    return opu_fail(OPU_E_INVALID,
+                    "device URI of scheme \"%s\": \"%.40s\" is given twice, first as \"%.40s\", "
+                    "then as \"%.40s\"",
+                    uri->scheme, key, first, then);
+}
+
+/* NULL: there is no such key. */
+static const char *value_of(const struct opu_uri *uri, const char *key)
+{
+    for (size_t i = 0; i < uri->n_pairs; i++) {
+        if (strcmp(uri->pairs[i].key, key) == 0) {
+            return uri->pairs[i].value;
+        }
+    }
+    return NULL;
+}
+
+/* The first item where it has no "=": a value alone. Its key is the empty text that ends the
+ * scheme. */
+static bool cut_value(struct opu_uri *uri, char **cursor)
+{
+    char *const value = *cursor;
+    size_t const n = strcspn(value, "=,");
+    if (n == 0 || value[n] == '=' || (value[n] == ',' && value[n + 1] == '\0')) {
+        return false;
+    }
+    *cursor = value[n] == ',' ? value + n + 1 : NULL;
+    value[n] = '\0';
+    uri->pairs[uri->n_pairs++] =
+        (struct opu_uri_pair){.key = uri->text + strlen(uri->scheme), .value = value};
+    return true;
+}
+
 /* One "key=value" that starts at *cursor; leaves *cursor behind it, NULL at the end. */
 static int cut_pair(struct opu_uri *uri, char **cursor)
 {
@@ -56,13 +92,9 @@ static int cut_pair(struct opu_uri *uri, char **cursor)
         *comma = '\0';
     }
     *cursor = comma != NULL ? comma + 1 : NULL;
-    for (size_t i = 0; i < uri->n_pairs; i++) {
-        if (strcmp(uri->pairs[i].key, key) == 0) {
-            return opu_fail(OPU_E_INVALID,
-                            "device URI of scheme \"%s\": \"%.40s\" is given twice, first as "
-                            "\"%.40s\", then as \"%.40s\"",
-                            uri->scheme, key, uri->pairs[i].value, value);
-        }
+    const char *const before = value_of(uri, key);
+    if (before != NULL) {
+        return refuse_twice(uri, key, before, value);
     }
     if (uri->n_pairs == OPU_URI_PAIRS) {
         return opu_fail(OPU_E_INVALID, "device URI of scheme \"%s\": more than %d options",
@@ -94,8 +126,33 @@ int opu_uri_parse(struct opu_uri *uri, const char *text)
     char *cursor = *end == ':' && end[1] != '\0' ? end + 1 : NULL;
     *end = '\0';
     uri->scheme = uri->text;
+    if (cursor != NULL && cut_value(uri, &cursor) && cursor == NULL) {
+        return OPU_OK;
+    }
     while (cursor != NULL) {
         OPU_TRY(cut_pair(uri, &cursor));
     }
+    return OPU_OK;
+}
+
+int opu_uri_name(struct opu_uri *uri, const struct opu_option *table, size_t n)
+{
+    if (uri->n_pairs == 0 || uri->pairs[0].key[0] != '\0') {
+        return OPU_OK;
+    }
+    size_t i = 0;
+    while (i < n && !table[i].positional) {
+        i++;
+    }
+    if (i == n) {
+        return opu_fail(OPU_E_INVALID,
+                        "device URI of scheme \"%s\": saw \"%.40s\", wanted key=value", uri->scheme,
+                        uri->pairs[0].value);
+    }
+    const char *const again = value_of(uri, table[i].key);
+    if (again != NULL) {
+        return refuse_twice(uri, table[i].key, uri->pairs[0].value, again);
+    }
+    uri->pairs[0].key = table[i].key;
     return OPU_OK;
 }

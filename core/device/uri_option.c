@@ -59,10 +59,12 @@ static int check_group(const char *key, const struct opu_option *option)
     return OPU_OK;
 }
 
-static int find(struct found *found, const struct opu_uri *uri, const char *key)
+static int find(struct found *found, struct opu_uri *uri, const char *key)
 {
     const struct opu_backend *const named = backend_of(key);
     const struct opu_backend *const backend = opu_backend_find(uri->scheme);
+    OPU_TRY(opu_uri_name(uri, backend != NULL ? backend->options : NULL,
+                         backend != NULL ? backend->n_options : 0));
     const char *const name = opu_device_key_name(key);
     if (named != NULL && strcmp(named->scheme, uri->scheme) != 0) {
         return opu_fail(OPU_E_INVALID, "%.80s: the device is %.40s:, wanted %s: for this key", key,

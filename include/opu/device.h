@@ -140,9 +140,9 @@ struct opu_device_stats {
 
 /**
  * Opens the device named by @p uri: "scheme:key=value,key=value", such as "sim:seed=7,bits=10",
- * "exact:", "exact:of=sim:seed=7", "null:". Options for the projection (encode, readout, ...) may
- * stand in the URI too; they become the defaults of opu_projection_create(). On failure *out is
- * NULL.
+ * "usb:1.4", "exact:", "exact:of=sim:seed=7", "null:". Options for the projection (encode, readout,
+ * ...) may stand in the URI too; they become the defaults of opu_projection_create(). On failure
+ * *out is NULL.
  * @return OPU_OK, OPU_E_INVALID (malformed, unknown option, value out of range), OPU_E_NOT_FOUND
  * (no such scheme or device), OPU_E_BUSY, OPU_E_NO_MEMORY, OPU_E_DEVICE
  */

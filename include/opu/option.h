@@ -37,6 +37,7 @@ struct opu_option {
     const char *help;     /**< one line */
     const char *group;    /**< "camera": how help and the man page gather options; NULL: none */
     const char *source;   /**< where the default comes from, one line; NULL: a plain choice */
+    bool positional; /**< in a device URI the value may stand alone, as the first item: "usb:1.4" */
 };
 
 #ifdef __cplusplus

@@ -2,6 +2,8 @@
 /* Device URIs: what is taken apart how, and what is refused with which sentence. */
 #include "base_support.h"
 
+#include <opu/device.h>
+
 #include "core/device/uri.h"
 
 static struct opu_uri uri;
@@ -50,12 +52,48 @@ static void malformed_text_is_refused_with_what_was_seen(void **state)
     assert_refused(opu_uri_parse(&uri, ""), OPU_E_INVALID, "wanted a scheme");
     assert_refused(opu_uri_parse(&uri, ":seed=1"), OPU_E_INVALID, "wanted a scheme");
     assert_refused(opu_uri_parse(&uri, "Sim:"), OPU_E_INVALID, "\"Sim:\"");
-    assert_refused(opu_uri_parse(&uri, "sim:seed"), OPU_E_INVALID,
-                   "saw \"seed\", wanted key=value");
+    assert_refused(opu_uri_parse(&uri, "sim:seed=1,bits"), OPU_E_INVALID,
+                   "saw \"bits\", wanted key=value");
+    assert_refused(opu_uri_parse(&uri, "sim:seed,"), OPU_E_INVALID,
+                   "saw \"seed,\", wanted key=value");
+    assert_refused(opu_uri_parse(&uri, "sim:,seed=1"), OPU_E_INVALID, "wanted key=value");
     assert_refused(opu_uri_parse(&uri, "sim:=1"), OPU_E_INVALID, "wanted key=value");
     assert_refused(opu_uri_parse(&uri, "sim:seed=1,"), OPU_E_INVALID, "wanted key=value");
     assert_refused(opu_uri_parse(&uri, "sim:seed=1,,bits=8"), OPU_E_INVALID, "wanted key=value");
     assert_refused(opu_uri_parse(&uri, "sim:se ed=1"), OPU_E_INVALID, "wanted key=value");
+}
+
+static void the_first_item_may_be_a_value_alone(void **state)
+{
+    (void)state;
+    static const struct opu_option table[] = {
+        {.key = "serial", .type = OPU_OPTION_TEXT},
+        {.key = "address", .type = OPU_OPTION_TEXT, .positional = true},
+    };
+    assert_int_equal(opu_uri_parse(&uri, "usb:1.4"), OPU_OK);
+    assert_int_equal(uri.n_pairs, 1);
+    assert_pair(0, "", "1.4");
+    assert_int_equal(opu_uri_name(&uri, table, 2), OPU_OK);
+    assert_pair(0, "address", "1.4");
+
+    assert_int_equal(opu_uri_parse(&uri, "replay:a folder/run 1.rec,serial=7"), OPU_OK);
+    assert_int_equal(uri.n_pairs, 2);
+    assert_pair(0, "", "a folder/run 1.rec");
+    assert_pair(1, "serial", "7");
+
+    assert_refused(opu_uri_name(&uri, table, 1), OPU_E_INVALID,
+                   "saw \"a folder/run 1.rec\", wanted key=value");
+    assert_int_equal(opu_uri_parse(&uri, "usb:1.4,address=1.5"), OPU_OK);
+    assert_refused(opu_uri_name(&uri, table, 2), OPU_E_INVALID,
+                   "\"address\" is given twice, first as \"1.4\", then as \"1.5\"");
+}
+
+static void a_value_alone_is_refused_by_a_device_without_use_for_it(void **state)
+{
+    (void)state;
+    struct opu_device *device;
+    assert_refused(opu_device_open(&device, NULL, "null:17"), OPU_E_INVALID,
+                   "saw \"17\", wanted key=value");
 }
 
 static void a_key_given_twice_is_refused(void **state)
@@ -100,6 +138,8 @@ int main(void)
         cmocka_unit_test(pairs_are_cut_at_commas),
         cmocka_unit_test(of_takes_the_rest),
         cmocka_unit_test(malformed_text_is_refused_with_what_was_seen),
+        cmocka_unit_test(the_first_item_may_be_a_value_alone),
+        cmocka_unit_test(a_value_alone_is_refused_by_a_device_without_use_for_it),
         cmocka_unit_test(a_key_given_twice_is_refused),
         cmocka_unit_test(control_characters_are_refused),
         cmocka_unit_test(length_and_number_of_options_are_bounded),
