@@ -17,6 +17,7 @@ struct opu_dataset_options {
     const char *dir; /* where to look first and only; "" or NULL: the usual places */
     size_t hold_out; /* > 0: evaluate on the last so many training rows, which are then not trained
                         on */
+    size_t max_rows[2]; /* by enum opu_split: the first so many alone; 0: all */
 };
 
 #define OPU_DATASET_MAX_FILES 8

@@ -19,21 +19,25 @@
 #define KEY_SIZE 64
 
 #define AT(member) offsetof(struct opu_settings, member)
-#define CHOICE(key, member, fallback, choices, help) \
+#define CHOICE(name, member, preset, values, text) \
     { \
-        key, OPU_OPTION_CHOICE, AT(member), fallback, 0, 0, choices, NULL, help, NULL, NULL \
+        .key = (name), .type = OPU_OPTION_CHOICE, .offset = AT(member), .fallback = (preset), \
+        .choices = (values), .help = (text) \
     }
-#define UINT(key, member, fallback, min, max, unit, help) \
+#define UINT(name, member, preset, low, high, of, text) \
     { \
-        key, OPU_OPTION_UINT, AT(member), fallback, min, max, NULL, unit, help, NULL, NULL \
+        .key = (name), .type = OPU_OPTION_UINT, .offset = AT(member), .fallback = (preset), \
+        .min = (low), .max = (high), .unit = (of), .help = (text) \
     }
-#define REAL(key, member, fallback, min, max, help) \
+#define REAL(name, member, preset, low, high, text) \
     { \
-        key, OPU_OPTION_DOUBLE, AT(member), fallback, min, max, NULL, NULL, help, NULL, NULL \
+        .key = (name), .type = OPU_OPTION_DOUBLE, .offset = AT(member), .fallback = (preset), \
+        .min = (low), .max = (high), .help = (text) \
     }
-#define TEXT(key, member, fallback, help) \
+#define TEXT(name, member, preset, text) \
     { \
-        key, OPU_OPTION_TEXT, AT(member), fallback, 0, 0, NULL, NULL, help, NULL, NULL \
+        .key = (name), .type = OPU_OPTION_TEXT, .offset = AT(member), .fallback = (preset), \
+        .help = (text) \
     }
 
 /* Sections lie together: opu_train_config_write() starts one where the name before the dot changes.
@@ -45,6 +49,10 @@ static const struct opu_option table[] = {
            "rows that are evaluated on: the test rows, or training rows held out"),
     UINT("data.holdout", holdout, "5000", 1, 1e9, "rows",
          "last training rows held out where data.evaluate is holdout"),
+    UINT("data.train_rows", train_rows, "0", 0, 1e9, "rows",
+         "the first so many training rows alone; 0: all"),
+    UINT("data.evaluate_rows", evaluate_rows, "0", 0, 1e9, "rows",
+         "evaluate on the first so many rows alone; 0: all"),
     CHOICE("model.name", model, "mlp", "mlp", "architecture"),
     TEXT("model.hidden", hidden, "1024,1024", "widths of the hidden layers"),
     CHOICE("model.activation", activation, "tanh", "tanh|relu", "of the hidden layers"),

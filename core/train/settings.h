@@ -40,6 +40,7 @@ struct opu_settings {
     char data_dir[OPU_OPTION_TEXT_SIZE];
     int evaluate; /* enum opu_evaluate */
     uint64_t holdout;
+    uint64_t train_rows, evaluate_rows; /* 0: all */
     int model, activation; /* indices into the choices of model.name and model.activation */
     char hidden[OPU_OPTION_TEXT_SIZE];
     int method; /* enum opu_method of core/nn/graph.h */

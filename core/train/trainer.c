@@ -46,6 +46,7 @@ static int open_data(struct opu_trainer *t)
     struct opu_dataset_options const options = {
         .dir = s->data_dir,
         .hold_out = s->evaluate == OPU_EVALUATE_HOLDOUT ? (size_t)s->holdout : 0,
+        .max_rows = {(size_t)s->train_rows, (size_t)s->evaluate_rows},
     };
     OPU_TRY(opu_dataset_open(&t->data, t->context, task, &options));
     size_t const rows = t->data->info.n_rows[OPU_SPLIT_TRAIN];

@@ -106,6 +106,21 @@ static void held_out_rows_are_the_last_and_not_trained_on(void **state)
     assert_int_equal(open_dir(&held, dir, N_TRAIN), OPU_E_INVALID);
 }
 
+static void the_first_rows_alone_can_be_had_and_no_more_than_there_are(void **state)
+{
+    (void)state;
+    struct opu_dataset *set;
+    struct opu_dataset_options options = {.dir = dir, .max_rows = {7, 3}};
+    assert_int_equal(opu_dataset_open(&set, context, "fashion", &options), OPU_OK);
+    assert_int_equal(set->info.n_rows[OPU_SPLIT_TRAIN], 7);
+    assert_int_equal(set->info.n_rows[OPU_SPLIT_EVALUATE], 3);
+    opu_dataset_close(set);
+    options.max_rows[OPU_SPLIT_TRAIN] = 1000000;
+    assert_int_equal(opu_dataset_open(&set, context, "fashion", &options), OPU_E_INVALID);
+    assert_non_null(strstr(opu_error_message(), "1000000 training rows"));
+    assert_null(set);
+}
+
 static void environment_names_the_folder_or_the_one_above(void **state)
 {
     (void)state;
@@ -246,6 +261,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(held_out_rows_are_the_last_and_not_trained_on, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(the_first_rows_alone_can_be_had_and_no_more_than_there_are,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(environment_names_the_folder_or_the_one_above, set_up,
                                         tear_down),
         cmocka_unit_test(a_folder_without_data_is_named_and_help_offered),

@@ -402,10 +402,11 @@ static void another_matrix_is_refused_by_both_identities(void **state)
 static void another_setting_is_refused_by_its_key(void **state)
 {
     (void)state;
-    const char *const changes[][2] = {
-        {"train.seed", "2"},   {"train.batch", "16"},  {"optim.lr", "0.1"},
-        {"optim.name", "sgd"}, {"train.method", "bp"}, {"model.activation", "relu"},
-        {"align.every", "3"},  {"feedback.seed", "9"}, {"data.holdout", "17"}};
+    const char *const changes[][2] = {{"train.seed", "2"},    {"train.batch", "16"},
+                                      {"optim.lr", "0.1"},    {"optim.name", "sgd"},
+                                      {"train.method", "bp"}, {"model.activation", "relu"},
+                                      {"align.every", "3"},   {"feedback.seed", "9"},
+                                      {"data.holdout", "17"}, {"data.train_rows", "40"}};
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         refuses("dfa", TOY_EXACT, changes[i][0], changes[i][1], OPU_E_MISMATCH, changes[i][0],
                 changes[i][1]);
