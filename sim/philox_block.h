@@ -4,9 +4,10 @@
  *
  * A vector holds a word of every second counter in the lower halves of its 64-bit lanes, where the
  * 32 x 32 -> 64 bit multiplication takes it from; the upper halves are never looked at, so that the
- * product's lower word needs no work at all and its upper word one shift. Of the four counter words
- * only one differs between the counters of a block: products of the others are scalars, which
- * leaves half of the first two rounds and, where the second word moves, all of the first.
+ * product's lower word needs no work at all and its upper word one shuffle (a shift would wait for
+ * the multiplier's port). Of the four counter words only one differs between the counters of a
+ * block: products of the others are scalars, which leaves half of the first two rounds and, where
+ * the second word moves, all of the first.
  */
 #ifndef OPU_SIM_PHILOX_BLOCK_H
 #define OPU_SIM_PHILOX_BLOCK_H
@@ -35,7 +36,7 @@ struct opu_draw_key {
 typedef __m512i opu_vec;
 #define VEC_SET(x) _mm512_set1_epi32((int)(x))
 #define VEC_MUL(a, b) _mm512_mul_epu32(a, b)
-#define VEC_HIGH(x) _mm512_srli_epi64(x, 32)
+#define VEC_HIGH(x) _mm512_shuffle_epi32(x, _MM_PERM_DDBB)
 #define VEC_ADD(a, b) _mm512_add_epi32(a, b)
 #define VEC_XOR(a, b) _mm512_xor_si512(a, b)
 #define VEC_XOR3(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0x96)
@@ -48,7 +49,7 @@ typedef __m512i opu_vec;
 typedef __m256i opu_vec;
 #define VEC_SET(x) _mm256_set1_epi32((int)(x))
 #define VEC_MUL(a, b) _mm256_mul_epu32(a, b)
-#define VEC_HIGH(x) _mm256_srli_epi64(x, 32)
+#define VEC_HIGH(x) _mm256_shuffle_epi32(x, 0xf5)
 #define VEC_ADD(a, b) _mm256_add_epi32(a, b)
 #define VEC_XOR(a, b) _mm256_xor_si256(a, b)
 #define VEC_XOR3(a, b, c) _mm256_xor_si256(a, _mm256_xor_si256(b, c))
@@ -60,7 +61,7 @@ typedef __m256i opu_vec;
 typedef __m128i opu_vec;
 #define VEC_SET(x) _mm_set1_epi32((int)(x))
 #define VEC_MUL(a, b) _mm_mul_epu32(a, b)
-#define VEC_HIGH(x) _mm_srli_epi64(x, 32)
+#define VEC_HIGH(x) _mm_shuffle_epi32(x, 0xf5)
 #define VEC_ADD(a, b) _mm_add_epi32(a, b)
 #define VEC_XOR(a, b) _mm_xor_si128(a, b)
 #define VEC_XOR3(a, b, c) _mm_xor_si128(a, _mm_xor_si128(b, c))
@@ -111,45 +112,58 @@ static inline struct philox_start philox_begin(const struct opu_draw_key *key)
     return s;
 }
 
+/* Even and odd counters of two vectors side by side: a round waits for its products, and four
+ * independent chains fill the wait. */
+#define OPU_CHAINS 4
+
 struct philox_lanes {
-    opu_vec c0, c1, c2, c3;
+    opu_vec c0[OPU_CHAINS], c1[OPU_CHAINS], c2[OPU_CHAINS], c3[OPU_CHAINS];
 };
 
-static inline struct philox_lanes philox_round(struct philox_lanes c, uint32_t k0, uint32_t k1)
+static inline void philox_round(struct philox_lanes *c, uint32_t k0, uint32_t k1)
 {
-    opu_vec const p0 = VEC_MUL(c.c0, VEC_SET(OPU_PHILOX_M0));
-    opu_vec const p1 = VEC_MUL(c.c2, VEC_SET(OPU_PHILOX_M1));
-    return (struct philox_lanes){.c0 = VEC_XOR3(VEC_HIGH(p1), c.c1, VEC_SET(k0)),
-                                 .c1 = p1,
-                                 .c2 = VEC_XOR3(VEC_HIGH(p0), c.c3, VEC_SET(k1)),
-                                 .c3 = p0};
+    opu_vec p0[OPU_CHAINS];
+    opu_vec p1[OPU_CHAINS];
+    for (int i = 0; i < OPU_CHAINS; ++i) {
+        p0[i] = VEC_MUL(c->c0[i], VEC_SET(OPU_PHILOX_M0));
+        p1[i] = VEC_MUL(c->c2[i], VEC_SET(OPU_PHILOX_M1));
+    }
+    for (int i = 0; i < OPU_CHAINS; ++i) {
+        c->c0[i] = VEC_XOR3(VEC_HIGH(p1[i]), c->c1[i], VEC_SET(k0));
+        c->c2[i] = VEC_XOR3(VEC_HIGH(p0[i]), c->c3[i], VEC_SET(k1));
+        c->c1[i] = p1[i];
+        c->c3[i] = p0[i];
+    }
 }
 
-/* All rounds for the counters whose word 0 is c0; only that one differs between them at first. */
-static inline struct philox_lanes philox_rounds(const struct philox_start *s, opu_vec c0)
+/* All rounds for the counters whose word 0 is in c->c0; only that one differs between them at
+ * first. */
+static inline void philox_rounds(const struct philox_start *s, struct philox_lanes *c)
 {
     /* round 1: word 2 is common */
     uint64_t const q1 = (uint64_t)s->c2 * OPU_PHILOX_M1;
     uint32_t const d0 = (uint32_t)(q1 >> 32) ^ s->c1 ^ s->k0[0];
-    opu_vec const p0 = VEC_MUL(c0, VEC_SET(OPU_PHILOX_M0));
-    opu_vec const d2 = VEC_XOR(VEC_HIGH(p0), VEC_SET(s->c3 ^ s->k1[0]));
     /* round 2: word 0 is */
     uint64_t const q0 = (uint64_t)d0 * OPU_PHILOX_M0;
-    opu_vec const p1 = VEC_MUL(d2, VEC_SET(OPU_PHILOX_M1));
-    struct philox_lanes c = {
-        .c0 = VEC_XOR(VEC_HIGH(p1), VEC_SET((uint32_t)q1 ^ s->k0[1])),
-        .c1 = p1,
-        .c2 = VEC_XOR(p0, VEC_SET((uint32_t)(q0 >> 32) ^ s->k1[1])),
-        .c3 = VEC_SET((uint32_t)q0),
-    };
-    c = philox_round(c, s->k0[2], s->k1[2]);
-    c = philox_round(c, s->k0[3], s->k1[3]);
-    c = philox_round(c, s->k0[4], s->k1[4]);
-    c = philox_round(c, s->k0[5], s->k1[5]);
-    c = philox_round(c, s->k0[6], s->k1[6]);
-    c = philox_round(c, s->k0[7], s->k1[7]);
-    c = philox_round(c, s->k0[8], s->k1[8]);
-    return s->skips_one ? c : philox_round(c, s->k0[9], s->k1[9]);
+    for (int i = 0; i < OPU_CHAINS; ++i) {
+        opu_vec const p0 = VEC_MUL(c->c0[i], VEC_SET(OPU_PHILOX_M0));
+        opu_vec const d2 = VEC_XOR(VEC_HIGH(p0), VEC_SET(s->c3 ^ s->k1[0]));
+        opu_vec const p1 = VEC_MUL(d2, VEC_SET(OPU_PHILOX_M1));
+        c->c0[i] = VEC_XOR(VEC_HIGH(p1), VEC_SET((uint32_t)q1 ^ s->k0[1]));
+        c->c1[i] = p1;
+        c->c2[i] = VEC_XOR(p0, VEC_SET((uint32_t)(q0 >> 32) ^ s->k1[1]));
+        c->c3[i] = VEC_SET((uint32_t)q0);
+    }
+    philox_round(c, s->k0[2], s->k1[2]);
+    philox_round(c, s->k0[3], s->k1[3]);
+    philox_round(c, s->k0[4], s->k1[4]);
+    philox_round(c, s->k0[5], s->k1[5]);
+    philox_round(c, s->k0[6], s->k1[6]);
+    philox_round(c, s->k0[7], s->k1[7]);
+    philox_round(c, s->k0[8], s->k1[8]);
+    if (!s->skips_one) {
+        philox_round(c, s->k0[9], s->k1[9]);
+    }
 }
 
 /* words[k][i]: word k of counter i. */
@@ -159,14 +173,20 @@ static inline void philox_words(const struct opu_draw_key *key,
     struct philox_start const start = philox_begin(key);
     opu_vec const first = VEC_SET(start.first);
     opu_vec const mask = VEC_SET(start.mask);
-    for (int i = 0; i < OPU_DRAW_BLOCK; i += OPU_LANES) {
-        opu_vec const c0 = VEC_XOR(VEC_ADD(VEC_LOAD(philox_index + i), first), mask);
-        struct philox_lanes const even = philox_rounds(&start, c0);
-        struct philox_lanes const odd = philox_rounds(&start, VEC_HIGH(c0));
-        VEC_STORE(words[0] + i, VEC_ZIP(even.c0, odd.c0));
-        VEC_STORE(words[1] + i, VEC_ZIP(even.c1, odd.c1));
-        VEC_STORE(words[2] + i, VEC_ZIP(even.c2, odd.c2));
-        VEC_STORE(words[3] + i, VEC_ZIP(even.c3, odd.c3));
+    for (int i = 0; i < OPU_DRAW_BLOCK; i += OPU_CHAINS / 2 * OPU_LANES) {
+        struct philox_lanes c;
+        for (int v = 0; v < OPU_CHAINS; v += 2) {
+            c.c0[v] = VEC_XOR(VEC_ADD(VEC_LOAD(philox_index + i + v / 2 * OPU_LANES), first), mask);
+            c.c0[v + 1] = VEC_HIGH(c.c0[v]);
+        }
+        philox_rounds(&start, &c);
+        for (int v = 0; v < OPU_CHAINS; v += 2) {
+            int const at = i + v / 2 * OPU_LANES;
+            VEC_STORE(words[0] + at, VEC_ZIP(c.c0[v], c.c0[v + 1]));
+            VEC_STORE(words[1] + at, VEC_ZIP(c.c1[v], c.c1[v + 1]));
+            VEC_STORE(words[2] + at, VEC_ZIP(c.c2[v], c.c2[v + 1]));
+            VEC_STORE(words[3] + at, VEC_ZIP(c.c3[v], c.c3[v + 1]));
+        }
     }
 }
 
