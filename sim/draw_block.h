@@ -9,16 +9,26 @@
 #include "core/base/vmath.h"
 #include "sim/philox_block.h"
 
-/* z[k][i]: draw k of counter i. */
+/* z[k][i]: draw k of counter i. Logarithms first, then the rest of opu_box_muller(): chains short
+ * enough for the processor to overlap, two of them a turn. */
 static inline void draw_normals(const struct opu_draw_key *key, float z[restrict 4][OPU_DRAW_BLOCK])
 {
     uint32_t words[4][OPU_DRAW_BLOCK];
+    float power[2][OPU_DRAW_BLOCK];
     philox_words(key, words);
     for (int i = 0; i < OPU_DRAW_BLOCK; ++i) {
-        opu_box_muller(words[0][i], words[1][i], &z[0][i], &z[1][i]);
+        power[0][i] = opu_normal_power(words[0][i]);
+        power[1][i] = opu_normal_power(words[2][i]);
     }
     for (int i = 0; i < OPU_DRAW_BLOCK; ++i) {
-        opu_box_muller(words[2][i], words[3][i], &z[2][i], &z[3][i]);
+        for (int h = 0; h < 2; ++h) {
+            float x;
+            float y;
+            opu_normal_direction(words[2 * h + 1][i], &x, &y);
+            float const radius = sqrtf(power[h][i]);
+            z[2 * h][i] = radius * x;
+            z[2 * h + 1][i] = radius * y;
+        }
     }
 }
 

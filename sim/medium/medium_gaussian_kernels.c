@@ -6,6 +6,8 @@
 #include "core/base/isa.h"
 #include "sim/draw_block.h"
 
+#include <string.h>
+
 /* 2^21 outputs; the bits above them in the counter name the drift's node. */
 #define OUTPUT_BITS 21
 
@@ -39,16 +41,17 @@ void OPU_KERNEL(opu_gaussian_strip)(uint64_t seed, const struct opu_drift_mix *m
                                     float *strip)
 {
     float z[4][OPU_DRAW_BLOCK];
-    float x[4 * OPU_DRAW_BLOCK] = {0};
+    float odd_end[4 * OPU_DRAW_BLOCK] = {0}; /* the last of an odd number has no partner */
     for (uint32_t j = 0; j < n_inputs; j += 2) {
+        float *const rows = strip + (size_t)j * 2 * OPU_DRAW_BLOCK;
+        float *const x = j + 1 < n_inputs ? rows : odd_end;
         for (size_t k = 0; k < mix->n; ++k) {
             draw_node(seed, mix->node[k], first_output, (first_input + j) / 2, z);
             mix_in(x, &z[0][0], 0.70710678f * (float)mix->weight[k], k == 0);
         }
-        int const floats = j + 1 < n_inputs ? 4 * OPU_DRAW_BLOCK : 2 * OPU_DRAW_BLOCK;
-        float *const out = strip + (size_t)j * 2 * OPU_DRAW_BLOCK;
-        for (int i = 0; i < floats; ++i) {
-            out[i] = x[i];
-        }
+    }
+    if (n_inputs % 2 != 0) {
+        memcpy(strip + (size_t)(n_inputs - 1) * 2 * OPU_DRAW_BLOCK, odd_end,
+               2 * OPU_DRAW_BLOCK * sizeof(float));
     }
 }
