@@ -26,8 +26,8 @@
 #include "core/device/projection_internal.h"
 
 #define RAMP_POINTS 128
-#define RAMP_TOP 20.0   /* brings a pixel at the floor of 5 % to full scale */
-#define RAMP_SPAN 400.0 /* and still leaves room below for the brightest */
+#define RAMP_TOP 20.0    /* brings a pixel at the floor of 5 % to full scale */
+#define RAMP_SPAN 1000.0 /* and still fits one 38 times the mean: of speckle, exp(-38) are more */
 #define REPEATS 16
 #define CERTAIN 5.0         /* standard deviations between a pixel's light and the floor */
 #define GOLDEN 0.6180339887 /* moves the ramp's steps from one repeat to the next */
