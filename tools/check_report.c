@@ -5,13 +5,11 @@
 #include "tools/html.h"
 #include "tools/picture.h"
 #include "tools/svg.h"
+#include "tools/whole_file.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const char style[] = {
 #include "report_css.h"
@@ -184,25 +182,7 @@ static void add_picture(struct html *html, struct check *check)
         return;
     }
     int const status = picture_shoot(&picture, check->device);
-    html_add(html, "<figure>");
-    if (status == OPU_OK) {
-        html_add(html,
-                 "<img width=\"%d\" height=\"%d\" alt=\"Speckle: grains of light on the camera\" "
-                 "src=\"data:image/png;base64,",
-                 PICTURE_SIDE, PICTURE_SIDE);
-        html_base64(html, picture.png, picture.n);
-        html_add(html,
-                 "\"><figcaption>Speckle: %d x %d pixels, grains of %.0f pixels, a random pattern "
-                 "on %zu mirrors, %.3g us, on a square-root scale. Contrast of this one frame "
-                 "%.3f; fully developed speckle has 1.</figcaption>",
-                 PICTURE_SIDE, PICTURE_SIDE, picture.pixels_per_grain, picture.n_inputs,
-                 picture.exposure_us, picture.contrast);
-    } else {
-        html_add(html, "<figcaption>No speckle picture: ");
-        html_escape(html, opu_error_message());
-        html_add(html, ".</figcaption>");
-    }
-    html_add(html, "</figure>\n");
+    picture_add(html, &picture, status, "Speckle");
     free(picture.png);
 }
 
@@ -300,37 +280,6 @@ static void add_device(struct html *html, const struct check *check, const char 
     html_add(html, "</table></div>\n");
 }
 
-static int write_file(const char *path, const char *text, size_t n)
-{
-    struct stat seen;
-    size_t const room = strlen(path) + 16;
-    if (stat(path, &seen) == 0 && !S_ISREG(seen.st_mode)) {
-        return opu_fail(OPU_E_IO, "%s: can't be written: not a regular file", path);
-    }
-    char *const draft = malloc(room);
-    if (draft == NULL) {
-        return opu_fail(OPU_E_NO_MEMORY, "%s: no memory for the report's name", path);
-    }
-    snprintf(draft, room, "%s.tmp", path);
-    FILE *const out = fopen(draft, "wb");
-    bool done = out != NULL && fwrite(text, 1, n, out) == n;
-    done = done && fflush(out) == 0 && fsync(fileno(out)) == 0;
-    int why = errno;
-    if (out != NULL && fclose(out) != 0 && done) {
-        done = false;
-        why = errno;
-    }
-    if (done && rename(draft, path) != 0) {
-        done = false;
-        why = errno;
-    }
-    if (!done && out != NULL) {
-        unlink(draft);
-    }
-    free(draft);
-    return done ? OPU_OK : opu_fail(OPU_E_IO, "%s: can't be written: %s", path, strerror(why));
-}
-
 int check_report_write(struct check *check, const char *path, const char *projection,
                        const char *work)
 {
@@ -350,7 +299,7 @@ int check_report_write(struct check *check, const char *path, const char *projec
     html_add(html, "</main></body></html>\n");
     int const status = html->failed
                            ? opu_fail(OPU_E_NO_MEMORY, "%s: no memory for the report", path)
-                           : write_file(path, html->text, html->n);
+                           : whole_file_write(path, html->text, html->n);
     html_free(html);
     return status;
 }

@@ -2,6 +2,7 @@
 /* The command `opu`: the table of commands, and what happens before and after one runs. */
 #include "tools/cli.h"
 #include "tools/commands.h"
+#include "tools/whole_file.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -66,6 +67,7 @@ static char last_words[160], last_document[200];
 static void on_interrupt(int number)
 {
     (void)number;
+    whole_file_abandon();
     ssize_t const told = write(STDERR_FILENO, last_words, strlen(last_words));
     ssize_t const printed = write(STDOUT_FILENO, last_document, strlen(last_document));
     (void)told;

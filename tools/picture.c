@@ -192,3 +192,27 @@ int picture_take(struct picture *picture, struct opu_context *context, const cha
     opu_device_close(device);
     return status;
 }
+
+void picture_add(struct html *html, const struct picture *picture, int status, const char *what)
+{
+    html_add(html, "<figure>");
+    if (status == OPU_OK) {
+        html_add(html,
+                 "<img width=\"%d\" height=\"%d\" alt=\"Speckle: grains of light on the camera\" "
+                 "src=\"data:image/png;base64,",
+                 SIDE, SIDE);
+        html_base64(html, picture->png, picture->n);
+        html_add(
+            html,
+            "\"><figcaption>%s: %d x %d pixels, grains of %.0f pixels, a random pattern on %zu "
+            "mirrors, %.3g us, on a square-root scale. Contrast of this one frame %.3f; fully "
+            "developed speckle has 1.</figcaption>",
+            what, SIDE, SIDE, picture->pixels_per_grain, picture->n_inputs, picture->exposure_us,
+            picture->contrast);
+    } else {
+        html_add(html, "<figcaption>No speckle picture: ");
+        html_escape(html, opu_error_message());
+        html_add(html, ".</figcaption>");
+    }
+    html_add(html, "</figure>\n");
+}

@@ -3,6 +3,8 @@
 #ifndef OPU_TOOLS_PICTURE_H
 #define OPU_TOOLS_PICTURE_H
 
+#include "tools/html.h"
+
 #include <opu/opu.h>
 
 #define PICTURE_SIDE 256
@@ -25,5 +27,9 @@ OPU_NODISCARD int picture_shoot(struct picture *picture, struct opu_device *devi
 /* The same of a device that is opened for it. */
 OPU_NODISCARD int picture_take(struct picture *picture, struct opu_context *context,
                                const char *uri);
+
+/* The picture as a figure, `what` at the head of its caption; or, for a status below 0, the latest
+ * error's sentence in its place. */
+void picture_add(struct html *html, const struct picture *picture, int status, const char *what);
 
 #endif

@@ -173,26 +173,8 @@ static void add_device(struct page *page)
     char uri[OPU_OPTION_TEXT_SIZE];
     config_text(page, "feedback.device", uri, sizeof uri);
     int const status = picture_take(&picture, page->cli->context, uri);
-    html_add(html, "<h2>Device</h2>\n<div class=\"two\">\n<figure>");
-    if (status == OPU_OK) {
-        html_add(html,
-                 "<img width=\"%d\" height=\"%d\" alt=\"Speckle: grains of light on the camera\" "
-                 "src=\"data:image/png;base64,",
-                 PICTURE_SIDE, PICTURE_SIDE);
-        html_base64(html, picture.png, picture.n);
-        html_add(
-            html,
-            "\"><figcaption>Speckle behind the scattering medium: %d x %d pixels, grains of %.0f "
-            "pixels, a random pattern on %zu mirrors, %.3g us. Contrast %.3f; fully developed "
-            "speckle has 1. Square-root scale.</figcaption>",
-            PICTURE_SIDE, PICTURE_SIDE, picture.pixels_per_grain, picture.n_inputs,
-            picture.exposure_us, picture.contrast);
-    } else {
-        html_add(html, "<figcaption>No speckle picture: ");
-        html_escape(html, opu_error_message());
-        html_add(html, ".</figcaption>");
-    }
-    html_add(html, "</figure>\n");
+    html_add(html, "<h2>Device</h2>\n<div class=\"two\">\n");
+    picture_add(html, &picture, status, "Speckle behind the scattering medium");
     free(picture.png);
     add_statistics(page);
     html_add(html, "</div>\n");

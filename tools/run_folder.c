@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads a run folder's files. Nothing in them is trusted to be there. */
 #include "tools/run_folder.h"
+#include "tools/whole_file.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 void run_folder_file(const char *path, const char *name, char text[RUN_FILE_SIZE])
 {
@@ -24,26 +24,9 @@ bool run_folder_has(const char *path, const char *name)
 
 int run_folder_write(const char *path, const char *name, const char *text, size_t n)
 {
-    char file[RUN_FILE_SIZE], draft[RUN_FILE_SIZE + 8];
+    char file[RUN_FILE_SIZE];
     run_folder_file(path, name, file);
-    snprintf(draft, sizeof draft, "%s.tmp", file);
-    FILE *const out = fopen(draft, "wb");
-    bool done = out != NULL && fwrite(text, 1, n, out) == n;
-    done = done && fflush(out) == 0 && fsync(fileno(out)) == 0;
-    int why = errno;
-    if (out != NULL && fclose(out) != 0 && done) {
-        done = false;
-        why = errno;
-    }
-    if (done && rename(draft, file) != 0) {
-        done = false;
-        why = errno;
-    }
-    if (!done) {
-        unlink(draft);
-        return opu_fail(OPU_E_IO, "%s: can't be written: %s", file, strerror(why));
-    }
-    return OPU_OK;
+    return whole_file_write(file, text, n);
 }
 
 const char *run_folder_text(const json_t *object, const char *key)
