@@ -20,7 +20,9 @@
 extern "C" {
 #endif
 
-#define OPU_BACKEND_API 1u
+/** Raised with each change that a backend built before it would misread. 2: struct opu_region has a
+ * carrier. */
+#define OPU_BACKEND_API 2u
 
 /** Calls are made from one thread at a time. Members marked (optional) may be NULL. */
 struct opu_backend_ops {

@@ -120,9 +120,12 @@ static void incomplete_backends_are_not_registered(void **state)
     (void)state;
     assert_refused(opu_backend_register(NULL), OPU_E_INVALID, "interface version");
     struct opu_backend backend = fake_backend;
-    backend.api_version = 99;
+    backend.scheme = "older"; /* not taken: the version alone refuses it */
+    backend.api_version = 1;
     assert_refused(opu_backend_register(&backend), OPU_E_INVALID,
-                   "saw interface version 99, wanted 1");
+                   "saw interface version 1, wanted 2");
+    backend.api_version = OPU_BACKEND_API + 1;
+    assert_refused(opu_backend_register(&backend), OPU_E_INVALID, "saw interface version 3");
     backend = fake_backend;
     assert_refused(opu_backend_register(&backend), OPU_E_BUSY, "taken");
     backend.scheme = "Fake";
