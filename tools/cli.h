@@ -114,7 +114,7 @@ OPU_NODISCARD int cli_parse(struct cli *cli, int argc, char **argv, void **optio
 /* Of a table of names, the nearest to `seen`, or NULL if none is near. */
 const char *cli_nearest(const char *seen, const char *const *names, size_t n);
 
-/* doc.c: everything written from the tables. */
+/* doc_*.c: everything written from the tables. */
 void cli_help(FILE *file);
 void cli_help_command(FILE *file, const struct cli_command *command);
 void cli_man(FILE *file);
@@ -130,6 +130,11 @@ void cli_device_options(const struct opu_backend_info *info,
                         void (*add)(void *user, const char *group, const char *left,
                                     const char *right),
                         void *user);
+/* The same for the keys that every device's URI takes, under one heading; info NULL: of any. */
+void cli_projection_keys(const struct opu_backend_info *info,
+                         void (*add)(void *user, const char *group, const char *left,
+                                     const char *right),
+                         void *user);
 
 /* talk.c */
 

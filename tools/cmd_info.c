@@ -98,13 +98,14 @@ static void print_options(const struct opu_backend_info *info)
                info->scheme);
         cli_device_options(info, print_option, heading);
     }
+    cli_projection_keys(info, print_option, heading);
 }
 
-static json_t *options_json(const struct opu_backend_info *info)
+static json_t *options_json(const struct opu_option *table, size_t n)
 {
     json_t *const list = json_array();
-    for (size_t i = 0; info != NULL && i < info->n_options; i++) {
-        const struct opu_option *const option = &info->options[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct opu_option *const option = &table[i];
         char range[256];
         cli_option_range(range, sizeof range, option);
         json_array_append_new(list, json_pack("{s:s, s:s?, s:s, s:s?, s:s, s:s?, s:s?}", "key",
@@ -236,6 +237,7 @@ static int run(struct cli *cli, const void *options, int argc, char **argv)
             projection_args_options(&wish->projection, wish->n_in.value, wish->n_out.value, 0);
         status = opu_projection_create(&projection, device, &plan);
     }
+    const struct opu_backend_info *const info = backend_of(argv[0]);
     int code = CLI_OK;
     if (status < 0) {
         code = cli_fail(cli, CLI_AT_DEVICE, status);
@@ -244,7 +246,12 @@ static int run(struct cli *cli, const void *options, int argc, char **argv)
         json_object_set_new(document, "uri", json_string(opu_device_uri(device)));
         json_object_set_new(document, "identity", json_string(opu_device_identity(device)));
         json_object_set_new(document, "caps", caps_json(opu_device_caps(device)));
-        json_object_set_new(document, "options", options_json(backend_of(argv[0])));
+        json_object_set_new(
+            document, "options",
+            options_json(info != NULL ? info->options : NULL, info != NULL ? info->n_options : 0));
+        size_t n;
+        const struct opu_option *const keys = opu_projection_uri_options(&n);
+        json_object_set_new(document, "projection_options", options_json(keys, n));
         if (projection != NULL) {
             tell_plan(device, projection, document);
         }
@@ -254,7 +261,7 @@ static int run(struct cli *cli, const void *options, int argc, char **argv)
         if (projection != NULL) {
             tell_plan(device, projection, NULL);
         }
-        print_options(backend_of(argv[0]));
+        print_options(info);
     }
     opu_projection_destroy(projection);
     opu_device_close(device);

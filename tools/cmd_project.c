@@ -187,6 +187,12 @@ static int run(struct cli *cli, const void *options, int argc, char **argv)
     return code;
 }
 
+static void more(void (*add)(void *user, const char *heading, const char *left, const char *right),
+                 void *user)
+{
+    cli_projection_keys(NULL, add, user);
+}
+
 static const struct cli_option table[] = {
     {.name = "in",
      .kind = CLI_TEXT,
@@ -247,4 +253,5 @@ const struct cli_command cmd_project = {
     .examples = examples,
     .n_examples = sizeof examples / sizeof examples[0],
     .run = run,
+    .more = more,
 };

@@ -10,73 +10,16 @@
 #include "core/base/mem.h"
 #include "core/base/options.h"
 #include "core/device/encode.h"
+#include "core/device/projection_keys.h"
 #include "core/device/readout.h"
 #include "core/device/registry.h"
 #include "core/device/uri.h"
 
-#define MAX_KEYS 128
-
-#define KEY(member) offsetof(struct opu_projection_defaults, member)
-
-const struct opu_option opu_projection_keys[] = {
-    {.key = "encode",
-     .type = OPU_OPTION_TEXT,
-     .offset = KEY(encode),
-     .help = "how rows become frames: float, binary, ternary[:threshold|:stochastic], bitplanes:k"},
-    {.key = "readout",
-     .type = OPU_OPTION_TEXT,
-     .offset = KEY(readout),
-     .help = "how counts become outputs: intensity, anchor, phase3, phase4, offaxis"},
-    {.key = "rescale",
-     .type = OPU_OPTION_CHOICE,
-     .offset = KEY(rescale),
-     .fallback = "auto",
-     .choices = "auto|no|yes|0|1|off|on|false|true",
-     .help = "give the row's norm back after encoding"},
-    {.key = "variance",
-     .type = OPU_OPTION_DOUBLE,
-     .offset = KEY(variance),
-     .fallback = "1",
-     .min = 1e-12,
-     .max = 1e12,
-     .help = "of the matrix's entries"},
-    {.key = "saturation",
-     .type = OPU_OPTION_DOUBLE,
-     .offset = KEY(saturation),
-     .fallback = "1e-6",
-     .min = 1e-12,
-     .max = 0.1,
-     .help = "largest share of saturated pixels that calibration allows"},
-    {.key = "pilot",
-     .type = OPU_OPTION_UINT,
-     .offset = KEY(pilot),
-     .fallback = "0",
-     .max = 1048576,
-     .help = "patterns between two pilots that tell the reference's phase; 0: no pilots"},
-};
-const size_t opu_n_projection_keys = sizeof opu_projection_keys / sizeof opu_projection_keys[0];
-
 /* The projection's own key, unless the backend has one of that name. */
 static bool projection_key(const struct opu_backend *backend, const char *key)
 {
-    return opu_option_find(opu_projection_keys, opu_n_projection_keys, key) != NULL &&
+    return opu_projection_key_find(key) != NULL &&
            opu_option_find(backend->options, backend->n_options, key) == NULL;
-}
-
-/* An unknown key is compared with the backend's and the projection's keys together. */
-static int refuse_key(const struct opu_backend *backend, const char *where, const char *key)
-{
-    struct opu_option all[MAX_KEYS];
-    size_t n = 0;
-    for (size_t i = 0; i < backend->n_options && n < MAX_KEYS; i++) {
-        all[n++] = backend->options[i];
-    }
-    for (size_t i = 0; i < opu_n_projection_keys && n < MAX_KEYS; i++) {
-        all[n++] = opu_projection_keys[i];
-    }
-    int const status = opu_option_set(all, n, NULL, where, key, "");
-    /* The sentence stays; the public code for a bad URI is another. */
-    return status == OPU_E_NOT_FOUND ? OPU_E_INVALID : status;
 }
 
 static int set_options(const struct opu_backend *backend, struct opu_uri *uri, void *options,
@@ -89,13 +32,14 @@ static int set_options(const struct opu_backend *backend, struct opu_uri *uri, v
         const char *const key = uri->pairs[i].key;
         const char *const value = uri->pairs[i].value;
         if (projection_key(backend, key)) {
-            OPU_TRY(opu_option_set(opu_projection_keys, opu_n_projection_keys, defaults, where, key,
-                                   value));
+            OPU_TRY(opu_projection_key_set(defaults, where, key, value));
         } else if (opu_option_find(backend->options, backend->n_options, key) != NULL) {
             OPU_TRY(
                 opu_option_set(backend->options, backend->n_options, options, where, key, value));
         } else {
-            return refuse_key(backend, where, key);
+            int const status = opu_uri_key_unknown(backend, where, key);
+            /* The sentence stays; the public code for a bad URI is another. */
+            return status == OPU_E_NOT_FOUND ? OPU_E_INVALID : status;
         }
     }
     return OPU_OK;
@@ -132,8 +76,8 @@ static void inherit(const char *text, struct opu_projection_defaults *defaults)
         if (strcmp(uri.pairs[i].key, "of") == 0) {
             inherit(uri.pairs[i].value, defaults);
         } else if (projection_key(backend, uri.pairs[i].key) &&
-                   opu_option_set(opu_projection_keys, opu_n_projection_keys, defaults,
-                                  "of=", uri.pairs[i].key, uri.pairs[i].value) < 0) {
+                   opu_projection_key_set(defaults, "of=", uri.pairs[i].key, uri.pairs[i].value) <
+                       0) {
             return; /* opening it says the same */
         }
     }
@@ -194,7 +138,7 @@ static int open_backend(struct opu_device *device, struct opu_uri *uri)
         return OPU_E_NO_MEMORY;
     }
     opu_options_default(backend->options, backend->n_options, options);
-    opu_options_default(opu_projection_keys, opu_n_projection_keys, &device->defaults);
+    opu_projection_keys_default(&device->defaults);
     if (uri->n_pairs > 0 && strcmp(uri->pairs[uri->n_pairs - 1].key, "of") == 0) {
         inherit(uri->pairs[uri->n_pairs - 1].value, &device->defaults);
     }

@@ -19,9 +19,6 @@ struct opu_projection_defaults {
     uint64_t pilot; /* patterns between two pilots; 0: none */
 };
 
-extern const struct opu_option opu_projection_keys[];
-extern const size_t opu_n_projection_keys;
-
 /* What configure set up, as far as later checks need it. n_inputs 0: not configured. */
 struct opu_frame_shape {
     size_t n_inputs, n_pixels, n_exposures, n_references;

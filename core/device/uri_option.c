@@ -8,7 +8,7 @@
 
 #include "core/base/fail.h"
 #include "core/base/options.h"
-#include "core/device/device_internal.h"
+#include "core/device/projection_keys.h"
 #include "core/device/registry.h"
 #include "core/device/uri.h"
 
@@ -33,7 +33,7 @@ static const struct opu_backend *backend_of(const char *key)
 bool opu_device_key(const char *key)
 {
     return backend_of(key) != NULL ||
-           opu_option_find(opu_projection_keys, opu_n_projection_keys, key) != NULL;
+           opu_projection_key_find(key) != NULL;
 }
 
 const char *opu_device_key_name(const char *key)
@@ -75,13 +75,13 @@ static int find(struct found *found, struct opu_uri *uri, const char *key)
     }
     found->projection = found->option == NULL;
     if (found->projection) {
-        found->option = opu_option_find(opu_projection_keys, opu_n_projection_keys, name);
+        found->option = opu_projection_key_find(name);
     }
     if (found->option == NULL) {
         char where[64];
         (void)snprintf(where, sizeof where, "%.40s:", uri->scheme);
         return backend != NULL
-                   ? opu_option_unknown(backend->options, backend->n_options, where, name)
+                   ? opu_uri_key_unknown(backend, where, name)
                    : opu_fail(OPU_E_NOT_FOUND, "%.80s: no device has the scheme %s", key, where);
     }
     return check_group(key, found->option);

@@ -57,6 +57,13 @@ struct opu_projection_options {
 };
 
 /**
+ * The keys that the URI of every device takes beside its backend's own (opu_backend_info()): what
+ * holds where the options of a projection say nothing. Borrowed, static. A backend's own key of the
+ * same name comes first.
+ */
+OPU_API const struct opu_option *opu_projection_uri_options(size_t *n);
+
+/**
  * Plans a projection and calibrates the device for it (exposures by number of mirrors on, reference
  * or anchor amplitude). Only one projection of a frame device is live at a time; creating another
  * one takes the device over and the older one then fails with OPU_E_BUSY.
