@@ -27,15 +27,15 @@ static int ballistic(struct opu_acceptance *acceptance)
         double const lc = opu_accept_draw(acceptance, 1.0, 3.0);
         double const d = opu_accept_draw(acceptance, 5.0, 20.0);
         struct opu_estimate t = {0, 0.0, 0.0};
-        struct thin_slab thin;
-        OPU_TRY(thin_slab_init(&thin, acceptance->context, 128, 1,
-                               thin_slab_of(screens, b / (double)screens, lc, d)));
+        struct opu_thin_slab thin;
+        OPU_TRY(opu_thin_slab_init(&thin, acceptance->context, 128, 1,
+                                   opu_thin_slab_of(screens, b / (double)screens, lc, d)));
         int status = OPU_OK;
         for (size_t run = 0; run < runs && status == OPU_OK; ++run) {
-            status = thin_slab_run(&thin, opu_accept_draw_seed(acceptance));
+            status = opu_thin_slab_run(&thin, opu_accept_draw_seed(acceptance));
             opu_estimate_add(&t, (double)thin.out[0]);
         }
-        thin_slab_fini(&thin);
+        opu_thin_slab_fini(&thin);
         ACCEPT_TRY(status);
         char drawn[TEXT];
         snprintf(drawn, sizeof(drawn),
@@ -84,15 +84,15 @@ static int angles(struct opu_acceptance *acceptance)
         double const lc = opu_accept_draw(acceptance, 3.0, 4.0);
         double const d = opu_accept_draw(acceptance, 5.0, 20.0);
         struct opu_estimate angle = {0, 0.0, 0.0};
-        struct thin_slab thin;
-        OPU_TRY(thin_slab_init(&thin, acceptance->context, 128, 1,
-                               thin_slab_of(screens, b / (double)screens, lc, d)));
+        struct opu_thin_slab thin;
+        OPU_TRY(opu_thin_slab_init(&thin, acceptance->context, 128, 1,
+                                   opu_thin_slab_of(screens, b / (double)screens, lc, d)));
         int status = OPU_OK;
         for (size_t run = 0; run < runs && status == OPU_OK; ++run) {
-            status = thin_slab_run(&thin, opu_accept_draw_seed(acceptance));
+            status = opu_thin_slab_run(&thin, opu_accept_draw_seed(acceptance));
             opu_estimate_add(&angle, mean_angle(thin.out, thin.n, thin.slab.pitch_m));
         }
-        thin_slab_fini(&thin);
+        opu_thin_slab_fini(&thin);
         ACCEPT_TRY(status);
         char drawn[TEXT];
         snprintf(drawn, sizeof(drawn), "%zu screens, L/ls = %.2f, g = %.4f, d = %.1f lambda",
@@ -115,7 +115,7 @@ static int angles(struct opu_acceptance *acceptance)
 enum { TILTS = 8 };
 
 /* sum[t] += sum over directions of T(i - t, t) T*(i, 0): the lens behind turns the axes round. */
-static void add_tilts(const struct thin_slab *thin, double sum[TILTS + 1][2])
+static void add_tilts(const struct opu_thin_slab *thin, double sum[TILTS + 1][2])
 {
     size_t const n = thin->n;
     for (size_t t = 0; t <= TILTS; ++t) {
@@ -258,13 +258,13 @@ static struct opu_slab memory_slab(size_t screens, double variance, double lc, d
     double const pitch = lc / 4.0;
     double const tilt = TILTS / (pitch * (double)n);
     double const d = lc / tilt * sqrt(-log(last) / (2.0 * variance * squares));
-    struct opu_slab slab = thin_slab_of(screens, variance, lc, d);
+    struct opu_slab slab = opu_thin_slab_of(screens, variance, lc, d);
     slab.pitch_m = pitch;
     return slab;
 }
 
 /* wanted[t] of each tilt; what the formula of small angles is off at most. */
-static int expect_memory(struct opu_acceptance *acceptance, const struct thin_slab *thin,
+static int expect_memory(struct opu_acceptance *acceptance, const struct opu_thin_slab *thin,
                          double wanted[TILTS + 1], double *small_angles)
 {
     struct correlation c;
@@ -279,11 +279,11 @@ static int expect_memory(struct opu_acceptance *acceptance, const struct thin_sl
     return OPU_OK;
 }
 
-static int memory_case(struct opu_acceptance *acceptance, struct thin_slab *thin, size_t runs)
+static int memory_case(struct opu_acceptance *acceptance, struct opu_thin_slab *thin, size_t runs)
 {
     double sum[TILTS + 1][2] = {{0}};
     for (size_t run = 0; run < runs; ++run) {
-        OPU_TRY(thin_slab_run(thin, opu_accept_draw_seed(acceptance)));
+        OPU_TRY(opu_thin_slab_run(thin, opu_accept_draw_seed(acceptance)));
         add_tilts(thin, sum);
     }
     double x[TILTS + 1];
@@ -338,11 +338,11 @@ static int memory(struct opu_acceptance *acceptance)
         double const variance = opu_accept_draw(acceptance, 0.7, 1.2);
         double const lc = opu_accept_draw(acceptance, 3.0, 12.0);
         double const last = opu_accept_draw(acceptance, 0.3, 0.5);
-        struct thin_slab thin;
-        OPU_TRY(thin_slab_init(&thin, acceptance->context, n, TILTS + 1,
-                               memory_slab(screens, variance, lc, last, n)));
+        struct opu_thin_slab thin;
+        OPU_TRY(opu_thin_slab_init(&thin, acceptance->context, n, TILTS + 1,
+                                   memory_slab(screens, variance, lc, last, n)));
         int const status = memory_case(acceptance, &thin, acceptance->thorough ? 16 : 4);
-        thin_slab_fini(&thin);
+        opu_thin_slab_fini(&thin);
         ACCEPT_TRY(status);
     }
     return OPU_OK;

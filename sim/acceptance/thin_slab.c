@@ -7,7 +7,8 @@
 
 #define PI 3.14159265358979323846
 
-struct opu_slab thin_slab_of(size_t screens, double variance, double correlation, double spacing)
+struct opu_slab opu_thin_slab_of(size_t screens, double variance, double correlation,
+                                 double spacing)
 {
     double const k_lc = 2.0 * PI * correlation;
     struct opu_slab slab = {.screens = screens,
@@ -20,16 +21,16 @@ struct opu_slab thin_slab_of(size_t screens, double variance, double correlation
     return slab;
 }
 
-int thin_slab_init(struct thin_slab *thin, struct opu_context *context, size_t n, size_t inputs,
-                   struct opu_slab slab)
+int opu_thin_slab_init(struct opu_thin_slab *thin, struct opu_context *context, size_t n,
+                       size_t inputs, struct opu_slab slab)
 {
     size_t const max_steps = OPU_SLAB_MAX_STEPS(slab.screens, opu_slab_pieces(&slab, n));
-    *thin = (struct thin_slab){.n = n, .inputs = inputs, .slab = slab, .context = context};
+    *thin = (struct opu_thin_slab){.n = n, .inputs = inputs, .slab = slab, .context = context};
     thin->steps = opu_calloc(context, max_steps, sizeof(*thin->steps));
     thin->in = opu_calloc(context, inputs * inputs, 2 * sizeof(*thin->in));
     thin->out = opu_calloc(context, inputs * n * n, 2 * sizeof(*thin->out));
     if (thin->steps == NULL || thin->in == NULL || thin->out == NULL) {
-        thin_slab_fini(thin);
+        opu_thin_slab_fini(thin);
         return OPU_E_NO_MEMORY;
     }
     for (size_t j = 0; j < inputs; ++j) {
@@ -38,7 +39,7 @@ int thin_slab_init(struct thin_slab *thin, struct opu_context *context, size_t n
     return OPU_OK;
 }
 
-static void let_go(struct thin_slab *thin)
+static void let_go(struct opu_thin_slab *thin)
 {
     opu_chain_destroy_f32(thin->chain);
     opu_screens_destroy(thin->screens);
@@ -46,7 +47,7 @@ static void let_go(struct thin_slab *thin)
     thin->screens = NULL;
 }
 
-void thin_slab_fini(struct thin_slab *thin)
+void opu_thin_slab_fini(struct opu_thin_slab *thin)
 {
     let_go(thin);
     opu_context_free(thin->context, thin->out);
@@ -54,7 +55,7 @@ void thin_slab_fini(struct thin_slab *thin)
     opu_context_free(thin->context, thin->steps);
 }
 
-int thin_slab_run(struct thin_slab *thin, uint64_t seed)
+int opu_thin_slab_run(struct opu_thin_slab *thin, uint64_t seed)
 {
     const struct opu_slab *const slab = &thin->slab;
     struct opu_screens_setup const screens = {.context = thin->context,

@@ -8,7 +8,7 @@
 #include "sim/medium/medium_slab.h"
 
 /* Wavelength 1 m, so that lengths are in wavelengths. */
-struct thin_slab {
+struct opu_thin_slab {
     size_t n;      /* points a side */
     size_t inputs; /* plane waves 0 .. inputs - 1 steps off the axis, in x */
     struct opu_slab slab;
@@ -21,14 +21,15 @@ struct thin_slab {
 };
 
 /* spacing and lc in wavelengths. */
-OPU_NODISCARD int thin_slab_init(struct thin_slab *thin, struct opu_context *context, size_t n,
-                                 size_t inputs, struct opu_slab slab);
-void thin_slab_fini(struct thin_slab *thin);
+OPU_NODISCARD int opu_thin_slab_init(struct opu_thin_slab *thin, struct opu_context *context,
+                                     size_t n, size_t inputs, struct opu_slab slab);
+void opu_thin_slab_fini(struct opu_thin_slab *thin);
 /* Other screens, and the fields behind them of all inputs. */
-OPU_NODISCARD int thin_slab_run(struct thin_slab *thin, uint64_t seed);
+OPU_NODISCARD int opu_thin_slab_run(struct opu_thin_slab *thin, uint64_t seed);
 
 /* The slab with screens of a given variance, correlation and spacing. */
-struct opu_slab thin_slab_of(size_t screens, double variance, double correlation, double spacing);
+struct opu_slab opu_thin_slab_of(size_t screens, double variance, double correlation,
+                                 double spacing);
 
 /* The tests of light in a slab, for the media group: M2, M3, T7 (slab.c). */
 int opu_accept_slab(struct opu_acceptance *acceptance);
