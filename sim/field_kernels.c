@@ -32,6 +32,8 @@ typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 #define LIST_LANES 8
 #define LIST_FLOATS (LIST_LANES * LANES)
 
+#define CACHE_LINE 16 /* floats */
+
 #define GROUP 4    /* inputs */
 #define SUBSETS 16 /* of a group */
 #define TABLES 8   /* groups whose tables are at hand: half a word */
@@ -51,10 +53,12 @@ struct tables {
 };
 
 struct bits {
-    uint64_t word[OPU_FIELD_WORDS][OPU_FIELD_PATTERNS + 8]; /* rows in different cache sets */
-    uint32_t n_on[OPU_FIELD_PATTERNS];
+    /* Of those by table; rows in different cache sets. */
+    uint64_t word[OPU_FIELD_WORDS][OPU_FIELD_PATTERNS + 8];
+    uint32_t n_on[OPU_FIELD_PATTERNS]; /* in the stretch */
     uint16_t by_table[OPU_FIELD_PATTERNS], by_list[OPU_FIELD_PATTERNS];
     size_t n_by_table, n_by_list;
+    size_t n_listed; /* mirrors on in all of those by list */
 };
 
 static inline lanes load(const float *from)
@@ -94,17 +98,36 @@ static inline size_t stretch(const struct opu_field_part *part)
     return left < part->n_words * 64 ? left : part->n_words * 64;
 }
 
-static void read_bits(struct bits *bits, const struct opu_field_part *part)
+static inline const uint8_t *pattern_row(const struct opu_field_part *part, size_t p)
+{
+    return part->patterns.bits + part->patterns.frame[p] * part->row_bytes;
+}
+
+static inline uint64_t part_word(const struct opu_field_part *part, const uint8_t *row, size_t w)
+{
+    return pattern_word(row, part->first_word + w, part->n_inputs);
+}
+
+static void count_mirrors(struct bits *bits, const struct opu_field_part *part)
 {
     for (size_t p = 0; p < part->patterns.n; ++p) {
-        const uint8_t *const row = part->patterns.bits + part->patterns.frame[p] * part->row_bytes;
+        const uint8_t *const row = pattern_row(part, p);
         uint32_t n_on = 0;
         for (size_t w = 0; w < part->n_words; ++w) {
-            uint64_t const word = pattern_word(row, part->first_word + w, part->n_inputs);
-            bits->word[w][p] = word;
-            n_on += (uint32_t)__builtin_popcountll(word);
+            n_on += (uint32_t)__builtin_popcountll(part_word(part, row, w));
         }
         bits->n_on[p] = n_on;
+    }
+}
+
+static void read_words(struct bits *bits, const struct opu_field_part *part)
+{
+    for (size_t k = 0; k < bits->n_by_table; ++k) {
+        size_t const p = bits->by_table[k];
+        const uint8_t *const row = pattern_row(part, p);
+        for (size_t w = 0; w < part->n_words; ++w) {
+            bits->word[w][p] = part_word(part, row, w);
+        }
     }
 }
 
@@ -121,12 +144,14 @@ static void choose_ways(struct bits *bits, const struct opu_field_part *part)
     bool const tables = saved > n_groups * COST_TABLE;
     bits->n_by_table = 0;
     bits->n_by_list = 0;
+    bits->n_listed = 0;
     for (size_t p = 0; p < part->patterns.n; ++p) {
         size_t const by_list = COST_PATTERN + COST_MIRROR * (size_t)bits->n_on[p];
         if (tables && by_list > by_table) {
             bits->by_table[bits->n_by_table++] = (uint16_t)p;
         } else if (bits->n_on[p] > 0 || part->start != NULL) {
             bits->by_list[bits->n_by_list++] = (uint16_t)p;
+            bits->n_listed += bits->n_on[p];
         }
     }
 }
@@ -211,20 +236,23 @@ static void add_by_table(const struct opu_field_part *part, const struct bits *b
     }
 }
 
-/* The mirrors of a pattern that are on, and an end that is in no group; writes up to 3 more. */
-static size_t list_mirrors(uint16_t *list, const struct bits *bits, size_t n_words, size_t p)
+/* The mirrors of a pattern that are on, and an end that is in no group; writes up to 3 more. Two of
+ * each word, on or not, then two at a time: few branches to guess. */
+static size_t list_mirrors(uint16_t *list, const struct opu_field_part *part, size_t p)
 {
+    const uint8_t *const row = pattern_row(part, p);
     size_t n = 0;
-    for (size_t w = 0; w < n_words; ++w) {
-        uint64_t word = bits->word[w][p];
+    for (size_t w = 0; w < part->n_words; ++w) {
+        uint64_t word = part_word(part, row, w);
         size_t const end = n + (size_t)__builtin_popcountll(word);
-        for (size_t at = n; at < end; at += 4) { /* four at a time: few branches to guess */
-            for (size_t k = 0; k < 4; ++k) {
+        do {
+            for (size_t k = 0; k < 2; ++k) {
                 int const bit = __builtin_ctzll(word | UINT64_C(1) << 63);
-                list[at + k] = (uint16_t)(64 * w + (size_t)bit);
+                list[n + k] = (uint16_t)(64 * w + (size_t)bit);
                 word &= word - 1;
             }
-        }
+            n += 2;
+        } while (n < end);
         n = end;
     }
     list[n] = UINT16_MAX;
@@ -260,18 +288,48 @@ static inline void add_listed(float *sum, const float *from, const float *restri
     }
 }
 
+/* Columns of the next block that are asked for while this one's are added, a few with each pattern:
+ * where a hundredth of the mirrors are on, memory takes as long to send them as they to add. */
+struct ahead {
+    const float *columns; /* [n][OPU_BLOCK_FLOATS], or NULL and n = 0 */
+    size_t n, n_patterns;
+    size_t asked, due; /* columns; and parts of a column, n_patterns to one */
+};
+
+/* Nothing ahead where most columns would be fetched in vain. */
+static struct ahead look_ahead(const struct opu_field_part *part, const struct bits *bits,
+                               size_t block, size_t n_patterns)
+{
+    bool const wanted = bits->n_listed >= stretch(part) && block < part->n_blocks;
+    return (struct ahead){.columns = wanted ? part->columns + block * part->block_floats : NULL,
+                          .n = wanted ? stretch(part) : 0,
+                          .n_patterns = n_patterns};
+}
+
+static inline void ask_ahead(struct ahead *ahead)
+{
+    for (ahead->due += ahead->n; ahead->due >= ahead->n_patterns; ahead->due -= ahead->n_patterns) {
+        const float *const column = ahead->columns + ahead->asked++ * OPU_BLOCK_FLOATS;
+        for (size_t v = 0; v < OPU_BLOCK_FLOATS; v += CACHE_LINE) {
+            __builtin_prefetch(column + v, 0, 2);
+        }
+    }
+}
+
 /* Patterns [first, end) of those by list, whose lists lie one after another. */
 static void add_lists(const struct opu_field_part *part, const struct bits *bits, size_t first,
                       size_t end, const uint16_t *lists)
 {
     for (size_t block = 0; block < part->n_blocks; ++block) {
         const float *const columns = part->columns + block * part->block_floats;
+        struct ahead ahead = look_ahead(part, bits, block + 1, end - first);
         const uint16_t *list = lists;
         for (size_t k = first; k < end; ++k) {
             size_t const p = bits->by_list[k];
             float *const field = part->field + p * part->stride + block * OPU_BLOCK_FLOATS;
             const float *const from =
                 part->start != NULL ? part->start + block * OPU_BLOCK_FLOATS : field;
+            ask_ahead(&ahead);
             for (size_t v = 0; v < OPU_BLOCK_FLOATS; v += LIST_FLOATS) {
                 add_listed(field + v, from + v, columns + v, list, bits->n_on[p]);
             }
@@ -283,12 +341,14 @@ static void add_lists(const struct opu_field_part *part, const struct bits *bits
 static void add_by_list(const struct opu_field_part *part, const struct bits *bits)
 {
     uint16_t lists[LIST_ENTRIES + OPU_FIELD_PATTERNS + 4];
+    struct ahead ahead = look_ahead(part, bits, 0, bits->n_by_list);
     size_t first = 0;
     while (first < bits->n_by_list) {
         size_t used = 0;
         size_t end = first;
         while (end < bits->n_by_list && used + 64 * OPU_FIELD_WORDS <= LIST_ENTRIES) {
-            used += list_mirrors(lists + used, bits, part->n_words, bits->by_list[end++]) + 1;
+            ask_ahead(&ahead);
+            used += list_mirrors(lists + used, part, bits->by_list[end++]) + 1;
         }
         add_lists(part, bits, first, end, lists);
         first = end;
@@ -298,10 +358,11 @@ static void add_by_list(const struct opu_field_part *part, const struct bits *bi
 void OPU_KERNEL(opu_field_add)(const struct opu_field_part *part)
 {
     struct bits bits;
-    read_bits(&bits, part);
+    count_mirrors(&bits, part);
     choose_ways(&bits, part);
     if (bits.n_by_table > 0) {
         struct tables tables;
+        read_words(&bits, part);
         for (size_t g = 0; g < TABLES; ++g) {
             memset(tables.sum[g][0], 0, sizeof(tables.sum[g][0]));
         }
