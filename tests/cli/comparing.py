@@ -183,6 +183,28 @@ def sweeps_train_the_device_at_each_value(bench):
     assert metrics_of(bench, "one") == metrics_of(bench, document["arms"][3]["runs"][1]["run"])
 
 
+def ctrl_c_leaves_a_sweep_whose_finished_runs_are_kept(bench):
+    bench.data_set()
+    words = ("--sweep", "sim.camera.read_noise=0,30", "--methods", "optical", "--seeds", 1, "--epochs", 40,
+             "--out", "cut")
+    process = bench.start("compare", "fashion-mlp", *SMALL, *words)
+    first, second = (f"cut/optical-sim.camera.read_noise={value}-seed1" for value in (0, 30))
+    metrics, deadline = bench.path(second) / "metrics.jsonl", time.monotonic() + 200
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 3):
+        assert process.poll() is None, f"ended early: {process.communicate()}"
+        assert time.monotonic() < deadline, "the second run did not begin in 200 s"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, f"exit code {process.returncode}, wanted 130\n{out}\n{err}"
+    assert "1 of 2 runs done" in err and "goes on from cut" in err and out == "", (out, err)
+    assert [result_of(bench, run)["state"] for run in (first, second)] == ["done", "interrupted"]
+    assert not bench.path("cut/compare.csv").exists() and not bench.path("cut/compare.html").exists()
+    kept = metrics_of(bench, first)
+    compare(bench, *words).wants(0, "*", "*1 of them done*run 1/2 *as its folder tells*")
+    assert metrics_of(bench, first) == kept and bench.path("cut/compare.html").exists()
+
+
 def words_and_keys_of_the_configuration_are_swept(bench):
     bench.data_set()
     seen = compare(bench, "--sweep", "encode=binary,ternary:stochastic", "--sweep", "optim.lr=1e-3..1e-2*10",
@@ -283,6 +305,7 @@ main(
     ctrl_c_leaves_a_comparison_that_continues_to_the_same_bits,
     folders_of_another_configuration_are_refused,
     sweeps_train_the_device_at_each_value,
+    ctrl_c_leaves_a_sweep_whose_finished_runs_are_kept,
     words_and_keys_of_the_configuration_are_swept,
     a_run_that_diverges_is_told_and_the_others_go_on,
     a_run_that_drift_ended_is_told_and_not_gone_on_with,
