@@ -8,6 +8,7 @@
 #include "driver/wire.h"
 
 #include "driver/wire_bytes.h"
+#include "driver/wire_crc.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HAVE_INSTRUCTION 1
@@ -73,8 +74,9 @@ static const uint32_t steps[8][256] = {
           0x34019664u),
 };
 
-static uint32_t crc_tables(uint32_t crc, const uint8_t *from, size_t n)
+uint32_t opu_crc32c_tables(uint32_t crc, const void *bytes, size_t n)
 {
+    const uint8_t *from = bytes;
     crc = ~crc;
     for (; n >= 8; n -= 8, from += 8) {
         uint32_t const low = crc ^ get_u32(from);
@@ -90,15 +92,17 @@ static uint32_t crc_tables(uint32_t crc, const uint8_t *from, size_t n)
 }
 
 /* Through pieces that stay in the nearest cache. */
-static uint32_t copy_tables(uint32_t crc, uint8_t *restrict to, const uint8_t *restrict from,
-                            size_t n)
+uint32_t opu_crc32c_tables_copy(uint32_t crc, void *restrict to, const void *restrict from,
+                                size_t n)
 {
+    uint8_t *target = to;
+    const uint8_t *source = from;
     while (n > 0) {
         size_t const piece = n < 4096 ? n : 4096;
-        memcpy(to, from, piece);
-        crc = crc_tables(crc, to, piece);
-        to += piece;
-        from += piece;
+        memcpy(target, source, piece);
+        crc = opu_crc32c_tables(crc, target, piece);
+        target += piece;
+        source += piece;
         n -= piece;
     }
     return crc;
@@ -194,7 +198,7 @@ uint32_t opu_crc32c(uint32_t crc, const void *bytes, size_t n)
         return crc_instruction(crc, bytes, n);
     }
 #endif
-    return crc_tables(crc, bytes, n);
+    return opu_crc32c_tables(crc, bytes, n);
 }
 
 uint32_t opu_crc32c_copy(uint32_t crc, void *restrict to, const void *restrict from, size_t n)
@@ -204,5 +208,5 @@ uint32_t opu_crc32c_copy(uint32_t crc, void *restrict to, const void *restrict f
         return copy_instruction(crc, to, from, n);
     }
 #endif
-    return copy_tables(crc, to, from, n);
+    return opu_crc32c_tables_copy(crc, to, from, n);
 }
