@@ -229,3 +229,12 @@ void opu_fw_close(struct opu_fw *fw)
         opu_fw_unlock(fw);
     }
 }
+
+void opu_fw_peek(struct opu_fw *fw, struct opu_wire_statistics *statistics, bool *laser)
+{
+    opu_fw_lock(fw);
+    *statistics = fw->statistics;
+    statistics->laser_s = opu_fw_laser_s(fw);
+    *laser = fw->laser;
+    opu_fw_unlock(fw);
+}

@@ -58,5 +58,7 @@ struct opu_function opu_fw_function(struct opu_fw *fw);
 bool opu_fw_work(struct opu_fw *fw);
 /* To be called at least every 100 ms: silence of the host, interlock, temperature. */
 void opu_fw_tick(struct opu_fw *fw);
+/* For whoever shows the device's state, on its side: the laser counts on with no host. */
+void opu_fw_peek(struct opu_fw *fw, struct opu_wire_statistics *statistics, bool *laser);
 
 #endif

@@ -326,21 +326,19 @@ struct opu_gadget *opu_usbip_serve(const struct opu_gadget_options *options, int
     return &server->gadget;
 }
 
-struct opu_gadget *opu_usbip_attach(const struct opu_gadget_options *options, const char *folder,
-                                    const char *user, struct opu_gadget_failure *failure)
+struct opu_gadget *opu_usbip_attach(const struct opu_gadget_options *options, struct opu_vhci *vhci,
+                                    struct opu_gadget_failure *failure)
 {
     struct server *const server = create(options, failure);
     if (server == NULL) {
+        opu_vhci_close(vhci);
         return NULL;
     }
     server->alone = true;
-    int status = opu_vhci_open(&server->vhci, folder, failure);
-    status = status == OPU_GADGET_OK ? opu_privileges_drop(user, failure) : status;
-    if (status == OPU_GADGET_OK && plug(server) < 0) {
+    server->vhci = *vhci;
+    vhci->attach = -1;
+    if (plug(server) < 0) {
         *failure = server->gadget.failure;
-        status = failure->status;
-    }
-    if (status < 0) {
         destroy(&server->gadget);
         return NULL;
     }

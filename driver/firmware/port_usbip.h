@@ -6,10 +6,11 @@
 #include "driver/firmware/port_gadget.h"
 #include "driver/firmware/port_vhci.h"
 
-/* Attached to the kernel's vhci_hcd, whose sysfs folder that is; becomes `user` (port_vhci.h)
- * before it serves. NULL with *failure. */
-struct opu_gadget *opu_usbip_attach(const struct opu_gadget_options *options, const char *folder,
-                                    const char *user, struct opu_gadget_failure *failure);
+/* Attached to the kernel's vhci_hcd, which was opened (opu_vhci_open()) with root's rights and
+ * becomes the gadget's; those are not wanted any more. run ends when the host lets go. NULL with
+ * *failure. */
+struct opu_gadget *opu_usbip_attach(const struct opu_gadget_options *options, struct opu_vhci *vhci,
+                                    struct opu_gadget_failure *failure);
 
 /* On 127.0.0.1; port 0: any, describe says which. */
 struct opu_gadget *opu_usbip_listen(const struct opu_gadget_options *options, uint16_t port,

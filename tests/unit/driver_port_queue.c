@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Standard requests, and transfers that wait: what every port of transfers does alike. */
 #include "tests/unit/base_support.h"
-#include "tests/unit/driver_toy.h"
+#include "tests/unit/driver_echo.h"
 
 #include "driver/firmware/port_queue.h"
 #include "driver/wire.h"
@@ -9,7 +9,7 @@
 #define MOST 2048u /* bytes of a transfer in pieces */
 
 struct bench {
-    struct toy toy;
+    struct echo echo;
     struct opu_port_queue queue;
     struct opu_urb *ended[64];
     size_t n_ended;
@@ -29,8 +29,8 @@ static void done(void *user, struct opu_urb *urb)
 static int set_up(void **state)
 {
     struct bench *const bench = calloc(1, sizeof *bench);
-    struct opu_port_queue_options const options = {.function = toy_function(&bench->toy),
-                                                   .identity = toy_identity,
+    struct opu_port_queue_options const options = {.function = echo_function(&bench->echo),
+                                                   .identity = echo_identity,
                                                    .max_out_bytes = MOST,
                                                    .user = bench,
                                                    .done = done};
@@ -43,7 +43,7 @@ static int tear_down(void **state)
     struct bench *const bench = *state;
     opu_port_queue_unplug(&bench->queue, OPU_URB_GONE);
     opu_port_queue_fini(&bench->queue);
-    toy_empty(&bench->toy);
+    echo_empty(&bench->echo);
     free(bench);
     return 0;
 }
@@ -70,15 +70,15 @@ static void standard_requests_are_answered(void **state)
     assert_int_equal(request(bench, 0x00, 5, 9, 0, NULL, 0), 0);
     assert_int_equal(request(bench, 0x80, 8, 0, 0, data, 1), 1);
     assert_int_equal(data[0], 0);
-    unsigned const resets = bench->toy.resets;
+    unsigned const resets = bench->echo.resets;
     assert_int_equal(request(bench, 0x00, 9, 1, 0, NULL, 0), 0);
-    assert_int_equal(bench->toy.resets, resets + 1);
+    assert_int_equal(bench->echo.resets, resets + 1);
     assert_int_equal(request(bench, 0x80, 8, 0, 0, data, 1), 1);
     assert_int_equal(data[0], 1);
     assert_int_equal(request(bench, 0x81, 10, 0, 0, data, 1), 1);
     assert_int_equal(request(bench, 0x80, 0, 0, 0, data, 2), 2);
     assert_int_equal(request(bench, 0x01, 11, 0, 0, NULL, 0), 0);
-    assert_int_equal(bench->toy.cleared[OPU_USB_OUT], 1);
+    assert_int_equal(bench->echo.cleared[OPU_USB_OUT], 1);
 }
 
 static void unknown_requests_stall(void **state)
@@ -145,7 +145,7 @@ static void the_order_of_an_endpoint_is_kept(void **state)
         out[i] = transfer(OPU_USB_OUT, &said[i], 1, i);
         assert_true(opu_port_queue_submit(&bench->queue, &out[i]));
     }
-    assert_int_equal(bench->n_ended, TOY_HELD); /* the rest was told NAK */
+    assert_int_equal(bench->n_ended, ECHO_HELD); /* the rest was told NAK */
     for (unsigned i = 0; i < 8; i++) {
         uint8_t back[64];
         struct opu_urb in = transfer(OPU_USB_IN, back, sizeof back, 100);
@@ -164,7 +164,7 @@ static void done_may_submit_again(void **state)
     bench->again = &out;
     assert_true(opu_port_queue_submit(&bench->queue, &out));
     assert_int_equal(bench->n_ended, 2);
-    assert_int_equal(bench->toy.n_held, 2);
+    assert_int_equal(bench->echo.n_held, 2);
 }
 
 static void a_waiting_transfer_is_taken_from_the_middle(void **state)
@@ -194,7 +194,7 @@ static void a_halt_ends_all_until_it_is_cleared(void **state)
     struct opu_urb in[2] = {transfer(OPU_USB_IN, back, 64, 1), transfer(OPU_USB_IN, back, 64, 2)};
     assert_true(opu_port_queue_submit(&bench->queue, &in[0]));
     assert_true(opu_port_queue_submit(&bench->queue, &in[1]));
-    bench->toy.stall_in = true;
+    bench->echo.stall_in = true;
     opu_port_queue_ask(&bench->queue);
     assert_int_equal(bench->n_ended, 2);
     assert_int_equal(in[0].status, OPU_URB_STALL);
@@ -202,7 +202,7 @@ static void a_halt_ends_all_until_it_is_cleared(void **state)
     assert_int_equal(request(bench, 0x82, 0, 0, OPU_USB_IN, status, 2), 2);
     assert_int_equal(status[0], 1);
     assert_int_equal(request(bench, 0x02, 1, 0, OPU_USB_IN, NULL, 0), 0);
-    assert_int_equal(bench->toy.cleared[OPU_USB_IN], 1);
+    assert_int_equal(bench->echo.cleared[OPU_USB_IN], 1);
     assert_true(opu_port_queue_submit(&bench->queue, &in[0]));
     assert_int_equal(bench->n_ended, 2); /* it waits again */
     assert_int_equal(request(bench, 0x02, 3, 0, OPU_USB_IN, NULL, 0), 0);
@@ -220,11 +220,11 @@ static void pieces_reach_the_function_as_one(void **state)
     struct opu_urb last = transfer(OPU_USB_OUT, said + 1024, 176, 2);
     struct opu_urb in = transfer(OPU_USB_IN, back, sizeof back, 3);
     assert_true(opu_port_queue_submit(&bench->queue, &first));
-    assert_int_equal(bench->toy.asked_out, 0);
-    bench->toy.silent = true;
+    assert_int_equal(bench->echo.asked_out, 0);
+    bench->echo.silent = true;
     assert_true(opu_port_queue_submit(&bench->queue, &last));
     opu_port_queue_ask(&bench->queue); /* asked again, it is not joined twice */
-    bench->toy.silent = false;
+    bench->echo.silent = false;
     opu_port_queue_ask(&bench->queue);
     assert_int_equal(last.moved, 176);
     assert_true(opu_port_queue_submit(&bench->queue, &in));
@@ -239,14 +239,14 @@ static void a_zero_length_packet_ends_a_transfer(void **state)
     struct opu_urb whole = transfer(OPU_USB_OUT, said, 1024, 1);
     struct opu_urb empty = transfer(OPU_USB_OUT, said, 0, 2);
     assert_true(opu_port_queue_submit(&bench->queue, &whole));
-    assert_int_equal(bench->toy.n_held, 0);
+    assert_int_equal(bench->echo.n_held, 0);
     assert_true(opu_port_queue_submit(&bench->queue, &empty));
-    assert_int_equal(bench->toy.bytes[0], 1024);
+    assert_int_equal(bench->echo.bytes[0], 1024);
     whole.ends = true;
     assert_true(opu_port_queue_submit(&bench->queue, &whole));
-    assert_int_equal(bench->toy.bytes[1], 1024);
+    assert_int_equal(bench->echo.bytes[1], 1024);
     assert_true(opu_port_queue_submit(&bench->queue, &empty));
-    assert_int_equal(bench->toy.bytes[2], 0);
+    assert_int_equal(bench->echo.bytes[2], 0);
 }
 
 static void pieces_beyond_the_room_halt_the_endpoint(void **state)
@@ -263,7 +263,7 @@ static void pieces_beyond_the_room_halt_the_endpoint(void **state)
     assert_int_equal(request(bench, 0x02, 1, 0, OPU_USB_OUT, NULL, 0), 0);
     struct opu_urb last = transfer(OPU_USB_OUT, said, 10, 9);
     assert_true(opu_port_queue_submit(&bench->queue, &last));
-    assert_int_equal(bench->toy.bytes[0], 10); /* nothing of the old is left */
+    assert_int_equal(bench->echo.bytes[0], 10); /* nothing of the old is left */
 }
 
 static void a_reset_forgets_pieces(void **state)
@@ -275,14 +275,14 @@ static void a_reset_forgets_pieces(void **state)
     assert_true(opu_port_queue_submit(&bench->queue, &first));
     assert_int_equal(request(bench, 0x41, OPU_WIRE_RESET, 0, 0, NULL, 0), 0);
     assert_true(opu_port_queue_submit(&bench->queue, &last));
-    assert_int_equal(bench->toy.bytes[0], 10);
+    assert_int_equal(bench->echo.bytes[0], 10);
     assert_true(opu_port_queue_submit(&bench->queue, &first));
-    bench->toy.silent = true;
+    bench->echo.silent = true;
     assert_true(opu_port_queue_submit(&bench->queue, &last));
     assert_ptr_equal(opu_port_queue_take(&bench->queue, 2), &last);
-    bench->toy.silent = false;
+    bench->echo.silent = false;
     assert_true(opu_port_queue_submit(&bench->queue, &last));
-    assert_int_equal(bench->toy.bytes[1], 10);
+    assert_int_equal(bench->echo.bytes[1], 10);
 }
 
 static void a_silent_function_lets_requests_wait(void **state)
@@ -291,11 +291,11 @@ static void a_silent_function_lets_requests_wait(void **state)
     uint8_t back[8] = {0};
     struct opu_urb urb = transfer(OPU_URB_CONTROL, back, sizeof back, 1);
     urb.setup = (struct opu_fn_setup){0xc1, 2, 0, 0, sizeof back};
-    bench->toy.said.n = 3;
-    bench->toy.silent = true;
+    bench->echo.said.n = 3;
+    bench->echo.silent = true;
     assert_true(opu_port_queue_submit(&bench->queue, &urb));
     assert_int_equal(bench->n_ended, 0);
-    bench->toy.silent = false;
+    bench->echo.silent = false;
     opu_port_queue_ask(&bench->queue);
     assert_int_equal(urb.status, OPU_URB_OK);
     assert_int_equal(urb.moved, 3);
@@ -319,14 +319,14 @@ static void a_part_of_an_answer_waits_for_the_rest(void **state)
     }
     struct opu_urb out = transfer(OPU_USB_OUT, said, sizeof said, 1);
     struct opu_urb in = transfer(OPU_USB_IN, back, sizeof back, 2);
-    bench->toy.part = 30;
+    bench->echo.part = 30;
     assert_true(opu_port_queue_submit(&bench->queue, &out));
     assert_true(opu_port_queue_submit(&bench->queue, &in));
     assert_int_equal(bench->n_ended, 1);
     opu_port_queue_ask(&bench->queue);
     assert_int_equal(in.moved, 100);
     assert_memory_equal(back, said, 100);
-    bench->toy.part = 30;
+    bench->echo.part = 30;
     assert_true(opu_port_queue_submit(&bench->queue, &out));
     assert_true(opu_port_queue_submit(&bench->queue, &in));
     assert_ptr_equal(opu_port_queue_take(&bench->queue, 2), &in);
@@ -340,7 +340,7 @@ static void an_event_comes_by_itself(void **state)
     struct opu_urb event = transfer(OPU_USB_EVENT, back, sizeof back, 1);
     assert_true(opu_port_queue_submit(&bench->queue, &event));
     assert_int_equal(bench->n_ended, 0);
-    bench->toy.event = 42;
+    bench->echo.event = 42;
     opu_port_queue_ask(&bench->queue);
     assert_int_equal(event.moved, 1);
     assert_int_equal(back[0], 42);

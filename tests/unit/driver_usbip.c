@@ -4,7 +4,7 @@
  * sockets.
  */
 #include "tests/unit/base_support.h"
-#include "tests/unit/driver_toy.h"
+#include "tests/unit/driver_echo.h"
 
 #include "driver/firmware/port_usbip.h"
 #include "driver/firmware/usbip_link.h"
@@ -60,7 +60,7 @@ static void put_unlink(uint8_t to[48], uint32_t sequence, uint32_t victim)
 /* ---- One connection ---- */
 
 struct bench {
-    struct toy toy;
+    struct echo echo;
     struct opu_usbip_link *link;
 };
 
@@ -72,8 +72,8 @@ static unsigned import_it(void *user)
 
 static void open_link(struct bench *bench, bool imported)
 {
-    struct opu_usbip_link_options const options = {.function = toy_function(&bench->toy),
-                                                   .identity = toy_identity,
+    struct opu_usbip_link_options const options = {.function = echo_function(&bench->echo),
+                                                   .identity = echo_identity,
                                                    .max_out_bytes = MOST,
                                                    .imported = imported,
                                                    .import = import_it};
@@ -101,7 +101,7 @@ static int tear_down(void **state)
 {
     struct bench *const bench = *state;
     opu_usbip_link_destroy(bench->link);
-    toy_empty(&bench->toy);
+    echo_empty(&bench->echo);
     free(bench);
     return 0;
 }
@@ -303,7 +303,7 @@ static void a_stall_lasts_until_the_halt_is_cleared(void **state)
 {
     struct bench *const bench = *state;
     uint8_t header[48], seen[256];
-    bench->toy.stall_out = true;
+    bench->echo.stall_out = true;
     for (uint32_t i = 1; i <= 2; i++) {
         put_submit(header, i, 0x01, 1);
         feed(bench, header, 48, 48);
@@ -364,19 +364,19 @@ static void memory_is_bounded(void **state)
 static void the_function_hears_that_its_host_has_gone(void **state)
 {
     struct bench *const bench = *state;
-    unsigned const resets = bench->toy.resets;
+    unsigned const resets = bench->echo.resets;
     uint8_t header[48];
     put_submit(header, 1, 0x82, 64);
     feed(bench, header, 48, 48);
     opu_usbip_link_destroy(bench->link);
     bench->link = NULL;
-    assert_int_equal(bench->toy.resets, resets + 1);
+    assert_int_equal(bench->echo.resets, resets + 1);
 }
 
 /* ---- The server ---- */
 
 struct served {
-    struct toy toy;
+    struct echo echo;
     struct opu_gadget *gadget;
     pthread_t thread;
     int fd, status;
@@ -392,7 +392,7 @@ static void *serve(void *user)
 static struct opu_gadget_options options_of(struct served *served)
 {
     return (struct opu_gadget_options){
-        .function = toy_function(&served->toy), .identity = toy_identity, .max_out_bytes = MOST};
+        .function = echo_function(&served->echo), .identity = echo_identity, .max_out_bytes = MOST};
 }
 
 static void start(struct served *served)
@@ -414,7 +414,7 @@ static void stop(struct served *served)
     assert_int_equal(served->status, OPU_GADGET_OK);
     opu_gadget_destroy(served->gadget);
     close(served->fd);
-    toy_empty(&served->toy);
+    echo_empty(&served->echo);
 }
 
 static void read_all(int fd, void *to, size_t n)
@@ -579,6 +579,13 @@ static void attaching_names_port_socket_device_and_speed(void **state)
     assert_int_equal(devid, 65538);
     assert_int_equal(speed, 3);
     close(fd);
+    struct served served;
+    struct opu_gadget_options const options = options_of(&served);
+    served.gadget = opu_usbip_attach(&options, &vhci, &failure);
+    assert_non_null(served.gadget);
+    assert_string_equal(served.gadget->describe, "attached to vhci_hcd port 1");
+    opu_gadget_destroy(served.gadget);
+    assert_int_equal(opu_vhci_open(&vhci, folder, &failure), OPU_GADGET_OK);
     write_file(folder, "status", "hub port\nhs 0000 006 003 0 0 1-1\n");
     assert_int_equal(opu_vhci_plug(&vhci, OPU_USB_HIGH, &fd, &port, &failure), OPU_GADGET_BUSY);
     opu_vhci_close(&vhci);
@@ -588,12 +595,10 @@ static void attaching_names_port_socket_device_and_speed(void **state)
 
 static void a_kernel_without_the_client_is_told_how_to_load_it(void **state)
 {
-    struct served served;
+    struct opu_vhci vhci;
     struct opu_gadget_failure failure;
-    struct opu_gadget_options const options = options_of(&served);
     (void)state;
-    assert_null(opu_usbip_attach(&options, "/no/such/folder", NULL, &failure));
-    assert_int_equal(failure.status, OPU_GADGET_NOT_FOUND);
+    assert_int_equal(opu_vhci_open(&vhci, "/no/such/folder", &failure), OPU_GADGET_NOT_FOUND);
     assert_non_null(strstr(failure.text, "modprobe vhci-hcd"));
 }
 
