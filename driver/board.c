@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An emulated board. The work runs in a thread of its own, which ticks as well, or in
- * opu_board_step(). Where frames are paced, each sequence ends when its frames have had their time;
- * the next one starts from there if it was waiting, and else when it comes.
+ * opu_board_step().
  */
 #include "driver/board.h"
 
 #include "core/base/fail.h"
 #include "core/base/hash.h"
 #include "core/base/mem.h"
+#include "driver/board_pace.h"
 #include "driver/optics_device.h"
 
 #include <ctype.h>
@@ -25,9 +25,8 @@
 struct opu_board {
     struct opu_board_options options;
     char serial[OPU_WIRE_SERIAL_BYTES];
-    struct opu_optics optics;           /* as given, or of the device */
-    bool own_optics;                    /* of the device: to be destroyed */
-    struct opu_pattern_ops pattern_ops; /* those of the optics, paced */
+    struct opu_optics optics; /* as given, or of the device */
+    bool own_optics;          /* of the device: to be destroyed */
     void *memory;
     struct opu_fw *fw;
     struct opu_fault *fault;
@@ -39,11 +38,7 @@ struct opu_board {
     pthread_t thread;
     bool threaded, work, stop;
 
-    /* Pacing; of the work alone. */
-    bool idle;         /* nothing was waiting when the last sequence ended */
-    size_t n_frames;   /* of the sequence at hand */
-    uint64_t start_us; /* when it began */
-    double due_us;     /* when its last frame is over */
+    struct opu_pace pace; /* of the work alone; rate_hz 0: none */
 };
 
 static uint64_t monotonic_us(void *user)
@@ -101,33 +96,9 @@ static void unplug(void *self, uint64_t us)
     board->options.unplug(board->options.user, us);
 }
 
-/* ---- Pacing: the optics' projector, stopping no earlier than its frames take ---- */
+/* ---- The thread ---- */
 
-static int paced_configure(void *self, const struct opu_wire_setup *setup)
-{
-    const struct opu_board *const board = self;
-    return board->optics.pattern_ops->configure(board->optics.pattern, setup);
-}
-
-static int paced_load(void *self, const struct opu_optics_frame *frames, size_t n,
-                      struct opu_optics_upload *upload)
-{
-    struct opu_board *const board = self;
-    board->n_frames = n;
-    return board->optics.pattern_ops->load(board->optics.pattern, frames, n, upload);
-}
-
-static int paced_start(void *self)
-{
-    struct opu_board *const board = self;
-    double const now = (double)now_us(board);
-    double const start = board->idle || board->due_us <= 0.0 ? now : board->due_us;
-    board->idle = false;
-    board->due_us = start + (double)board->n_frames * 1e6 / board->options.rate_hz;
-    return board->optics.pattern_ops->start(board->optics.pattern);
-}
-
-/* Waits for at most us on the board's own clock, or until it is woken. (lock held) */
+/* Waits for at most us on the monotonic clock, or until something moves. (lock held) */
 static void wait_us(struct opu_board *board, uint64_t us)
 {
     struct timespec until;
@@ -138,69 +109,16 @@ static void wait_us(struct opu_board *board, uint64_t us)
     (void)pthread_cond_timedwait(&board->moved, &board->lock, &until);
 }
 
-static int paced_stop(void *self)
+/* Sleeps for the pace; a board's end ends it. */
+static void sleep_until(void *self, double us)
 {
     struct opu_board *const board = self;
-    int const status = board->optics.pattern_ops->stop(board->optics.pattern);
-    if (board->threaded) {
-        (void)pthread_mutex_lock(&board->lock);
-        while (!board->stop && (double)now_us(board) < board->due_us) {
-            uint64_t const left = (uint64_t)(board->due_us - (double)now_us(board)) + 1;
-            wait_us(board, left < TICK_US ? left : TICK_US);
-        }
-        (void)pthread_mutex_unlock(&board->lock);
+    (void)pthread_mutex_lock(&board->lock);
+    for (double left; !board->stop && (left = us - (double)now_us(board)) > 0.0;) {
+        wait_us(board, left < TICK_US ? (uint64_t)left + 1 : TICK_US);
     }
-    return status;
+    (void)pthread_mutex_unlock(&board->lock);
 }
-
-static bool held(const struct opu_board *board)
-{
-    return !board->threaded && board->options.rate_hz > 0.0 &&
-           (double)now_us(board) < board->due_us;
-}
-
-/* Inline there is nothing to sleep in: answers are held back instead. */
-static int paced_in(void *self, uint8_t *data, size_t n)
-{
-    struct opu_board *const board = self;
-    if (held(board)) {
-        return OPU_FN_NAK;
-    }
-    struct opu_function const fw = opu_fw_function(board->fw);
-    return fw.in(fw.self, data, n);
-}
-
-static int paced_control(void *self, const struct opu_fn_setup *setup, uint8_t *data)
-{
-    struct opu_function const fw = opu_fw_function(((struct opu_board *)self)->fw);
-    return fw.control(fw.self, setup, data);
-}
-
-static int paced_out(void *self, const uint8_t *data, size_t n)
-{
-    struct opu_function const fw = opu_fw_function(((struct opu_board *)self)->fw);
-    return fw.out(fw.self, data, n);
-}
-
-static int paced_event(void *self, uint8_t *data, size_t n)
-{
-    struct opu_function const fw = opu_fw_function(((struct opu_board *)self)->fw);
-    return fw.event(fw.self, data, n);
-}
-
-static void paced_bus_reset(void *self)
-{
-    struct opu_function const fw = opu_fw_function(((struct opu_board *)self)->fw);
-    fw.bus_reset(fw.self);
-}
-
-static void paced_clear_halt(void *self, uint8_t endpoint)
-{
-    struct opu_function const fw = opu_fw_function(((struct opu_board *)self)->fw);
-    fw.clear_halt(fw.self, endpoint);
-}
-
-/* ---- The thread ---- */
 
 static void *run(void *self)
 {
@@ -211,7 +129,7 @@ static void *run(void *self)
         bool const worked = opu_fw_work(board->fw);
         (void)pthread_mutex_lock(&board->lock);
         if (!worked) {
-            board->idle = true;
+            board->pace.idle = true;
             if (!board->work && !board->stop) {
                 wait_us(board, TICK_US);
             }
@@ -300,15 +218,11 @@ static int make_fw(struct opu_board *board)
         .serial = board->serial,
     };
     if (options->rate_hz > 0.0) {
-        board->pattern_ops = (struct opu_pattern_ops){
-            .max_patterns = board->optics.pattern_ops->max_patterns,
-            .configure = paced_configure,
-            .load = paced_load,
-            .start = paced_start,
-            .stop = paced_stop,
-        };
-        fw.optics.pattern = board;
-        fw.optics.pattern_ops = &board->pattern_ops;
+        board->pace = (struct opu_pace){.rate_hz = options->rate_hz,
+                                        .self = board,
+                                        .now_us = fw_now_us,
+                                        .sleep_until = options->inline_work ? NULL : sleep_until};
+        fw.optics = opu_pace_optics(&board->pace, &board->optics);
     }
     size_t const bytes = opu_fw_bytes(&fw);
     if (bytes == 0) {
@@ -332,14 +246,8 @@ static int make_function(struct opu_board *board)
 {
     const struct opu_board_options *const options = &board->options;
     board->function = opu_fw_function(board->fw);
-    if (options->inline_work && options->rate_hz > 0.0) {
-        board->function = (struct opu_function){.self = board,
-                                                .control = paced_control,
-                                                .out = paced_out,
-                                                .in = paced_in,
-                                                .event = paced_event,
-                                                .bus_reset = paced_bus_reset,
-                                                .clear_halt = paced_clear_halt};
+    if (options->rate_hz > 0.0) {
+        board->function = opu_pace_function(&board->pace, board->function);
     }
     if (options->faults == NULL) {
         return OPU_OK;
@@ -448,6 +356,11 @@ const char *opu_board_serial(const struct opu_board *board)
     return board->serial;
 }
 
+static bool held(const struct opu_board *board)
+{
+    return board->pace.rate_hz > 0.0 && opu_pace_holds(&board->pace);
+}
+
 bool opu_board_step(struct opu_board *board)
 {
     if (board->threaded) {
@@ -457,19 +370,16 @@ bool opu_board_step(struct opu_board *board)
     bool any = false;
     while (!held(board) && opu_fw_work(board->fw)) {
         any = true;
-        if (held(board)) {
-            return any;
-        }
     }
     if (!held(board)) {
-        board->idle = true;
+        board->pace.idle = true;
     }
     return any;
 }
 
 uint64_t opu_board_held_until_us(const struct opu_board *board)
 {
-    return held(board) ? (uint64_t)board->due_us + 1 : 0;
+    return held(board) ? (uint64_t)board->pace.due_us + 1 : 0;
 }
 
 struct opu_fw *opu_board_fw(struct opu_board *board)
