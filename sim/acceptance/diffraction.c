@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Propagation against formulas of diffraction, A5-A11, in double: apertures in the focal plane of a
- * lens, Fresnel's edge, the Gaussian beam, Talbot's self-images, the Rayleigh-Sommerfeld integral,
+ * lens, the Gaussian beam, Talbot's self-images, the Rayleigh-Sommerfeld integral,
  * Arago's spot. Apertures are sampled by the share of a pixel they cover. Lengths are in pixels
  * of the grid unless their names say otherwise. Bars: those of the strictest published suites.
  */
-#include "sim/acceptance/propagation.h"
+#include "sim/acceptance/plane.h"
 
 #include "core/base/fail.h"
-#include "core/base/mem.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -16,59 +15,6 @@
 
 #define CASES 3
 #define PI (0.5 * OPU_TWO_PI)
-#define WAVELENGTH_M 532e-9
-
-/* Fields of a chain that is used once: in and out in one block. */
-struct plane {
-    struct opu_chain_setup setup;
-    double complex *in, *out;
-};
-
-static int make_plane(struct plane *plane, struct opu_context *context, size_t n, double pitch_m,
-                      size_t in_side, size_t out_side)
-{
-    /* Both windows are centred on the axis, so that they wrap around. */
-    plane->setup = (struct opu_chain_setup){
-        .context = context,
-        .n = n,
-        .pitch_m = pitch_m,
-        .wavelength_m = WAVELENGTH_M,
-        .in = {(n - in_side / 2) % n, (n - in_side / 2) % n, in_side, in_side},
-        .out = {(n - out_side / 2) % n, (n - out_side / 2) % n, out_side, out_side},
-        .batch = 1};
-    plane->in =
-        opu_calloc(context, in_side * in_side + out_side * out_side, sizeof(double complex));
-    plane->out = plane->in + in_side * in_side;
-    return plane->in != NULL ? OPU_OK : OPU_E_NO_MEMORY;
-}
-
-static void free_plane(struct plane *plane)
-{
-    opu_context_free(plane->setup.context, plane->in);
-}
-
-static int send(struct plane *plane, const struct opu_step *steps, size_t n_steps)
-{
-    plane->setup.steps = steps;
-    plane->setup.n_steps = n_steps;
-    int const status = opu_wave_once(&plane->setup, false, false, plane->in, plane->out);
-    plane->setup.steps = NULL; /* lent for this call */
-    return status;
-}
-
-static int send_through_space(struct plane *plane, enum opu_step_kind kind, double z_m)
-{
-    struct opu_step const steps[] = {
-        {.kind = OPU_STEP_FORWARD}, {.kind = kind, .distance_m = z_m}, {.kind = OPU_STEP_INVERSE}};
-    return send(plane, steps, 3);
-}
-
-/* Position of index i of a centred window. */
-static double place(size_t i, size_t side)
-{
-    size_t const half = side / 2;
-    return (double)i - (double)half;
-}
 
 /* J1 by its integral over a period, where the trapezoid rule converges faster than any power. */
 static double bessel1(double x)
@@ -99,14 +45,6 @@ static double disc_share(double x, double y, double radius)
     return (double)inside / 64.0;
 }
 
-/* Share of the pixel at x between low and high. */
-static double line_share(double x, double low, double high)
-{
-    double const from = fmax(x - 0.5, low);
-    double const to = fmin(x + 0.5, high);
-    return to > from ? to - from : 0.0;
-}
-
 /* A5: U(r) = 2 J1(pi r) / (pi r), r in lambda f / D; n = 4 pixels, so that a focal pixel is about a
  * quarter of lambda f / D. */
 static int airy(struct opu_acceptance *acceptance, size_t pixels, double bar, bool show)
@@ -117,22 +55,22 @@ static int airy(struct opu_acceptance *acceptance, size_t pixels, double bar, bo
     double const cx = opu_accept_draw(acceptance, -0.5, 0.5);
     double const cy = opu_accept_draw(acceptance, -0.5, 0.5);
     size_t const side = pixels + pixels / 8 + 4;
-    struct plane plane;
-    OPU_TRY(make_plane(&plane, acceptance->context, n, WAVELENGTH_M, side, SIDE));
+    struct opu_plane plane;
+    OPU_TRY(opu_plane_init(&plane, acceptance->context, n, OPU_PLANE_WAVELENGTH_M, side, SIDE));
     for (size_t i = 0; i < side * side; ++i) {
-        plane.in[i] =
-            disc_share(place(i % side, side) - cx, place(i / side, side) - cy, 0.5 * diameter);
+        plane.in[i] = disc_share(opu_plane_at(i % side, side) - cx,
+                                 opu_plane_at(i / side, side) - cy, 0.5 * diameter);
     }
     struct opu_step const lens = {.kind = OPU_STEP_FORWARD};
-    int status = send(&plane, &lens, 1);
+    int status = opu_plane_send(&plane, &lens, 1);
     double const peak = cabs(plane.out[SIDE / 2 * SIDE + SIDE / 2]);
     double worst = 0.0;
     double x[SIDE / 2];
     double seen[SIDE / 2];
     double wanted[SIDE / 2];
     for (size_t i = 0; i < SIDE * SIDE; ++i) {
-        double const kx = place(i % SIDE, SIDE);
-        double const ky = place(i / SIDE, SIDE);
+        double const kx = opu_plane_at(i % SIDE, SIDE);
+        double const ky = opu_plane_at(i / SIDE, SIDE);
         double const r = hypot(kx, ky) * diameter / (double)n;
         double const formula = r > 0.0 ? 2.0 * bessel1(PI * r) / (PI * r) : 1.0;
         double complex const turned =
@@ -145,7 +83,7 @@ static int airy(struct opu_acceptance *acceptance, size_t pixels, double bar, bo
             wanted[i % SIDE - SIDE / 2] = formula;
         }
     }
-    free_plane(&plane);
+    opu_plane_fini(&plane);
     OPU_TRY(status);
     char name[80];
     char drawn[80];
@@ -186,22 +124,22 @@ static int rectangle(struct opu_acceptance *acceptance, size_t pixels, double ba
     double const a = (double)pixels * opu_accept_draw(acceptance, 0.75, 1.0);
     double const b = (double)pixels * opu_accept_draw(acceptance, 0.75, 1.0);
     size_t const side = pixels + 4;
-    struct plane plane;
-    OPU_TRY(make_plane(&plane, acceptance->context, n, WAVELENGTH_M, side, SIDE));
+    struct opu_plane plane;
+    OPU_TRY(opu_plane_init(&plane, acceptance->context, n, OPU_PLANE_WAVELENGTH_M, side, SIDE));
     for (size_t i = 0; i < side * side; ++i) {
-        plane.in[i] = line_share(place(i % side, side), -0.5 * a, 0.5 * a) *
-                      line_share(place(i / side, side), -0.5 * b, 0.5 * b);
+        plane.in[i] = opu_plane_share(opu_plane_at(i % side, side), -0.5 * a, 0.5 * a) *
+                      opu_plane_share(opu_plane_at(i / side, side), -0.5 * b, 0.5 * b);
     }
     struct opu_step const lens = {.kind = OPU_STEP_FORWARD};
-    int status = send(&plane, &lens, 1);
+    int status = opu_plane_send(&plane, &lens, 1);
     double const peak = cabs(plane.out[SIDE / 2 * SIDE + SIDE / 2]);
     double worst = 0.0;
     for (size_t i = 0; i < SIDE * SIDE; ++i) {
-        double const formula = sinc(a * place(i % SIDE, SIDE) / (double)n) *
-                               sinc(b * place(i / SIDE, SIDE) / (double)n);
+        double const formula = sinc(a * opu_plane_at(i % SIDE, SIDE) / (double)n) *
+                               sinc(b * opu_plane_at(i / SIDE, SIDE) / (double)n);
         worst = opu_accept_worse(worst, cabs(plane.out[i] / peak - formula));
     }
-    free_plane(&plane);
+    opu_plane_fini(&plane);
     OPU_TRY(status);
     char name[80];
     char drawn[80];
@@ -221,202 +159,31 @@ static int rectangle(struct opu_acceptance *acceptance, size_t pixels, double ba
             .high = bar});
 }
 
-/* C(v) + i S(v) (Abramowitz and Stegun, 7.3.11, 7.3.13; 7.3.27, 7.3.28). */
-static double complex fresnel(double v)
-{
-    double const x = fabs(v);
-    double complex sum = 0.0;
-    if (x < 3.0) {
-        double complex const step = OPU_IMAGINARY * 0.5 * PI * x * x;
-        double complex term = x;
-        for (int k = 0; k < 80; ++k) {
-            sum += term / (2.0 * (double)k + 1.0);
-            term *= step / ((double)k + 1.0);
-        }
-    } else {
-        double const u = 1.0 / (PI * x * x);
-        double const f = (1.0 - 3.0 * u * u * (1.0 - 35.0 * u * u)) / (PI * x);
-        double const g = u * (1.0 - 15.0 * u * u * (1.0 - 63.0 * u * u)) / (PI * x);
-        double const t = 0.5 * PI * x * x;
-        sum = 0.5 + f * sin(t) - g * cos(t) + OPU_IMAGINARY * (0.5 - f * cos(t) - g * sin(t));
-    }
-    return v < 0.0 ? -sum : sum;
-}
-
-/* Field at x behind the slit -half .. half, v = x sqrt(2 / (lambda z)) in pixels. */
-static double complex slit(double x, double half, double per_pixel)
-{
-    double complex const across = fresnel((half - x) * per_pixel) + fresnel((half + x) * per_pixel);
-    return across * (1.0 - OPU_IMAGINARY) / 2.0;
-}
-
-struct near_field {
-    size_t width, side; /* of the aperture's array, of the window that is looked at */
-    double half, number, per_pixel, z_m;
-};
-
-/*
- * A7: a rectangle in near field, the grid 16 times as wide. Pixels average the edge, which takes
- * (p^2 / 24) U'' off the field, and the grid folds as much back. With v = x sqrt(2 F) / half for a
- * Fresnel number F the field beside an edge has |U''| = pi v / sqrt 2 and v is up to 2.6 sqrt(2 F)
- * across the window: the error goes with F^1.5 / half^2, 0.002 for half = 64 and F = 3 as for half
- * = 128 and F = 8.
- */
-static struct near_field draw_near_field(struct opu_acceptance *acceptance, double pitch_m)
-{
-    struct near_field near = {.number = opu_accept_draw(acceptance, 1.0, 8.0)};
-    near.width = near.number > 3.0 ? 256 : 128;
-    near.side = near.width * 3 / 2;
-    near.half = 0.5 * (double)near.width * opu_accept_draw(acceptance, 0.8, 1.0);
-    near.z_m = near.half * near.half * pitch_m * pitch_m / (near.number * WAVELENGTH_M);
-    near.per_pixel = pitch_m * sqrt(2.0 / (WAVELENGTH_M * near.z_m));
-    return near;
-}
-
-/* The largest error; x, seen and wanted [near->side] go through the middle. */
-static double compare_near_field(const struct near_field *near, const double complex *out,
-                                 double complex *along, double *x, double *seen, double *wanted)
-{
-    double worst = 0.0;
-    for (size_t i = 0; i < near->side; ++i) {
-        x[i] = place(i, near->side) / near->half;
-        along[i] = slit(place(i, near->side), near->half, near->per_pixel);
-    }
-    for (size_t i = 0; i < near->side * near->side; ++i) {
-        double complex const formula = along[i % near->side] * along[i / near->side];
-        worst = opu_accept_worse(worst, cabs(out[i] - formula));
-        if (i / near->side == near->side / 2) {
-            seen[i % near->side] = pow(cabs(out[i]), 2.0);
-            wanted[i % near->side] = pow(cabs(formula), 2.0);
-        }
-    }
-    return worst;
-}
-
-/* The curve crosses the edge. */
-static int near_field(struct opu_acceptance *acceptance, bool show)
-{
-    enum { MAX_SIDE = 384 };
-    double const pitch_m = 10.0 * WAVELENGTH_M;
-    struct near_field const near = draw_near_field(acceptance, pitch_m);
-    size_t const in_side = near.width + 4;
-    struct plane plane;
-    OPU_TRY(make_plane(&plane, acceptance->context, 16 * near.width, pitch_m, in_side, near.side));
-    for (size_t i = 0; i < in_side * in_side; ++i) {
-        plane.in[i] = line_share(place(i % in_side, in_side), -near.half, near.half) *
-                      line_share(place(i / in_side, in_side), -near.half, near.half);
-    }
-    int status = send_through_space(&plane, OPU_STEP_SPACE, near.z_m);
-    double complex along[MAX_SIDE];
-    double x[MAX_SIDE];
-    double seen[MAX_SIDE];
-    double wanted[MAX_SIDE];
-    double const worst = compare_near_field(&near, plane.out, along, x, seen, wanted);
-    free_plane(&plane);
-    OPU_TRY(status);
-    char drawn[80];
-    snprintf(drawn, sizeof(drawn), "half width %.2f px, Fresnel number %.2f", near.half,
-             near.number);
-    struct opu_check_curve const curve = {.title = "Fresnel diffraction across a slit's edges",
-                                          .x_label = "x / half width",
-                                          .y_label = "intensity",
-                                          .n = near.side,
-                                          .x = x,
-                                          .measured = seen,
-                                          .expected = wanted};
-    return opu_accept(
-        acceptance,
-        (struct opu_check_row){.test = "A7",
-                               .name = "near field of a rectangle, window 16 times as wide",
-                               .formula = "U = products of C + iS (Goodman, 4.5.1); largest |dU|",
-                               .drawn = drawn,
-                               .value = worst,
-                               .unit = "",
-                               .low = 0.0,
-                               .high = 1e-2,
-                               .curve = show ? &curve : NULL});
-}
-
-/*
- * A7: a half plane alone. The other end of the light fades over many fringes, so that no ripple
- * comes from it; along the edge nothing changes, and the grid's period is no matter.
- */
-static int edge(struct opu_acceptance *acceptance)
-{
-    enum { GRID = 1024, SIDE = 256, MIDDLE = 340, FADE = 60 };
-    double const pitch_m = 10.0 * WAVELENGTH_M;
-    double const scale = opu_accept_draw(acceptance, 11.0, 32.0); /* sqrt(lambda z / 2), pixels */
-    double const z_m = 2.0 * scale * scale * pitch_m * pitch_m / WAVELENGTH_M;
-    struct plane plane;
-    OPU_TRY(make_plane(&plane, acceptance->context, GRID, pitch_m, GRID, SIDE));
-    plane.setup.out = (struct opu_window){GRID - SIDE / 2, 0, SIDE, 1};
-    for (size_t i = 0; i < (size_t)GRID * GRID; ++i) {
-        double const x = place(i % GRID, GRID);
-        plane.in[i] = line_share(x, 0.0, GRID) * 0.5 * erfc((x - MIDDLE) / FADE);
-    }
-    int status = send_through_space(&plane, OPU_STEP_SPACE, z_m);
-    double worst = 0.0;
-    for (size_t i = 0; i < SIDE; ++i) {
-        double const v = place(i, SIDE) / scale;
-        double complex const open = 0.5 + OPU_IMAGINARY * 0.5 + fresnel(v);
-        double complex const formula = open * (1.0 - OPU_IMAGINARY) / 2.0;
-        worst = fabs(v) <= 5.0 ? opu_accept_worse(worst, cabs(plane.out[i] - formula)) : worst;
-    }
-    double const on_edge = pow(cabs(plane.out[SIDE / 2]), 2.0);
-    free_plane(&plane);
-    OPU_TRY(status);
-    char drawn[80];
-    snprintf(drawn, sizeof(drawn), "sqrt(lambda z / 2) = %.1f px", scale);
-    status =
-        opu_accept(acceptance, (struct opu_check_row){.test = "A7",
-                                                      .name = "intensity on the edge of a shadow",
-                                                      .formula = "I(edge) = 1/4 of the open field",
-                                                      .drawn = drawn,
-                                                      .value = on_edge,
-                                                      .unit = "",
-                                                      .low = 0.24,
-                                                      .high = 0.26});
-    if (status != 0) {
-        return status;
-    }
-    return opu_accept(
-        acceptance,
-        (struct opu_check_row){.test = "A7",
-                               .name = "field across the edge of a shadow",
-                               .formula = "U = (1 - i) / 2 ((1 + i) / 2 + C(v) + i S(v)), |v| < 5 "
-                                          "(Goodman, 4.5.1); largest |dU|",
-                               .drawn = drawn,
-                               .value = worst,
-                               .unit = "",
-                               .low = 0.0,
-                               .high = 1e-2});
-}
-
 /* A8: width, curvature and Gouy phase of a Gaussian beam, from the field on and off the axis. */
 static int gaussian_beam(struct opu_acceptance *acceptance)
 {
     enum { SIDE = 64, GRID = 512 };
-    double const pitch_m = 2.0 * WAVELENGTH_M;
+    double const pitch_m = 2.0 * OPU_PLANE_WAVELENGTH_M;
     double const waist = opu_accept_draw(acceptance, 5.0, 16.0);
     double const ratio = opu_accept_draw(acceptance, 0.3, 1.5); /* z / zR */
-    double const rayleigh_m = PI * waist * waist * pitch_m * pitch_m / WAVELENGTH_M;
-    struct plane plane;
-    OPU_TRY(make_plane(&plane, acceptance->context, GRID, pitch_m, GRID, SIDE));
+    double const rayleigh_m = PI * waist * waist * pitch_m * pitch_m / OPU_PLANE_WAVELENGTH_M;
+    struct opu_plane plane;
+    OPU_TRY(opu_plane_init(&plane, acceptance->context, GRID, pitch_m, GRID, SIDE));
     for (size_t i = 0; i < (size_t)GRID * GRID; ++i) {
-        double const x = place(i % GRID, GRID);
-        double const y = place(i / GRID, GRID);
+        double const x = opu_plane_at(i % GRID, GRID);
+        double const y = opu_plane_at(i / GRID, GRID);
         plane.in[i] = exp(-(x * x + y * y) / (waist * waist));
     }
-    int status = send_through_space(&plane, OPU_STEP_FRESNEL, ratio * rayleigh_m);
+    int status = opu_plane_through_space(&plane, OPU_STEP_FRESNEL, ratio * rayleigh_m);
     size_t const axis = SIDE / 2 * SIDE + SIDE / 2;
     size_t const off = (size_t)(0.5 * waist) + 1;
     double complex const on_axis = plane.out[axis];
     double complex const relative = plane.out[axis + off] / on_axis;
-    free_plane(&plane);
+    opu_plane_fini(&plane);
     OPU_TRY(status);
     double const off2_m = (double)(off * off) * pitch_m * pitch_m;
     double const width_m = sqrt(-off2_m / log(cabs(relative)));
-    double const radius_m = PI * off2_m / (WAVELENGTH_M * carg(relative));
+    double const radius_m = PI * off2_m / (OPU_PLANE_WAVELENGTH_M * carg(relative));
     double const z_m = ratio * rayleigh_m;
     struct {
         const char *name, *formula;
@@ -470,29 +237,31 @@ static double correlation(const double *a, const double *b, size_t n)
 static int talbot(struct opu_acceptance *acceptance)
 {
     enum { GRID = 256 };
-    double const pitch_m = 2.0 * WAVELENGTH_M;
+    double const pitch_m = 2.0 * OPU_PLANE_WAVELENGTH_M;
     double const lines = floor(opu_accept_draw(acceptance, 16.0, 33.0));
-    double const period = GRID * pitch_m / (lines * WAVELENGTH_M); /* in wavelengths */
-    double const talbot_m = WAVELENGTH_M / (1.0 - sqrt(1.0 - 1.0 / (period * period)));
+    double const period = GRID * pitch_m / (lines * OPU_PLANE_WAVELENGTH_M); /* in wavelengths */
+    double const talbot_m = OPU_PLANE_WAVELENGTH_M / (1.0 - sqrt(1.0 - 1.0 / (period * period)));
     char drawn[80];
     snprintf(drawn, sizeof(drawn), "p = %.3f lambda, zT = %.1f lambda", period,
-             talbot_m / WAVELENGTH_M);
+             talbot_m / OPU_PLANE_WAVELENGTH_M);
     for (int halves = 1; halves <= 2; ++halves) {
-        struct plane plane;
+        struct opu_plane plane;
         double seen[GRID];
         double wanted[GRID];
-        OPU_TRY(make_plane(&plane, acceptance->context, GRID, pitch_m, GRID, GRID));
+        OPU_TRY(opu_plane_init(&plane, acceptance->context, GRID, pitch_m, GRID, GRID));
         for (size_t i = 0; i < (size_t)GRID * GRID; ++i) {
-            plane.in[i] = 0.5 + 0.5 * cos(OPU_TWO_PI * lines * place(i % GRID, GRID) / GRID);
+            plane.in[i] = 0.5 + 0.5 * cos(OPU_TWO_PI * lines * opu_plane_at(i % GRID, GRID) / GRID);
         }
-        int status = send_through_space(&plane, OPU_STEP_SPACE, 0.5 * (double)halves * talbot_m);
+        int status =
+            opu_plane_through_space(&plane, OPU_STEP_SPACE, 0.5 * (double)halves * talbot_m);
         for (size_t i = 0; i < GRID; ++i) {
             double const shift = halves == 1 ? PI : 0.0;
-            double const t = 0.5 + 0.5 * cos(OPU_TWO_PI * lines * place(i, GRID) / GRID + shift);
+            double const t =
+                0.5 + 0.5 * cos(OPU_TWO_PI * lines * opu_plane_at(i, GRID) / GRID + shift);
             seen[i] = pow(cabs(plane.out[i]), 2.0);
             wanted[i] = t * t;
         }
-        free_plane(&plane);
+        opu_plane_fini(&plane);
         OPU_TRY(status);
         status = opu_accept(
             acceptance,
@@ -530,14 +299,15 @@ static int direct_integral(struct opu_acceptance *acceptance)
     double const waist = opu_accept_draw(acceptance, 3.5, 4.5);
     double const z = opu_accept_draw(acceptance, 30.0, 80.0);
     double const cx = opu_accept_draw(acceptance, -2.0, 2.0);
-    struct plane plane;
-    OPU_TRY(make_plane(&plane, acceptance->context, GRID, pitch * WAVELENGTH_M, SIDE, SIDE));
+    struct opu_plane plane;
+    OPU_TRY(opu_plane_init(&plane, acceptance->context, GRID, pitch * OPU_PLANE_WAVELENGTH_M, SIDE,
+                           SIDE));
     for (size_t i = 0; i < SIDE * SIDE; ++i) {
-        double const x = pitch * place(i % SIDE, SIDE) - cx;
-        double const y = pitch * place(i / SIDE, SIDE);
+        double const x = pitch * opu_plane_at(i % SIDE, SIDE) - cx;
+        double const y = pitch * opu_plane_at(i / SIDE, SIDE);
         plane.in[i] = exp(-(x * x + y * y) / (waist * waist));
     }
-    int status = send_through_space(&plane, OPU_STEP_SPACE, z * WAVELENGTH_M);
+    int status = opu_plane_through_space(&plane, OPU_STEP_SPACE, z * OPU_PLANE_WAVELENGTH_M);
     double worst = 0.0;
     double largest = 0.0;
     for (size_t k = 0; k < SIDE * SIDE / (EVERY * EVERY); ++k) {
@@ -554,7 +324,7 @@ static int direct_integral(struct opu_acceptance *acceptance)
         worst = opu_accept_worse(worst, cabs(sum - plane.out[row * SIDE + column]));
         largest = fmax(largest, cabs(sum));
     }
-    free_plane(&plane);
+    opu_plane_fini(&plane);
     OPU_TRY(status);
     char drawn[80];
     snprintf(drawn, sizeof(drawn), "w0 = %.2f lambda, z = %.1f lambda", waist, z);
@@ -584,16 +354,18 @@ static int arago(struct opu_acceptance *acceptance)
     double const radius = opu_accept_draw(acceptance, 15.0, 25.0);
     double const z = radius * opu_accept_draw(acceptance, 3.0, 6.0);
     size_t const side = 2 * (size_t)(radius / pitch) + 6;
-    struct plane plane;
-    OPU_TRY(make_plane(&plane, acceptance->context, GRID, pitch * WAVELENGTH_M, side, 1));
+    struct opu_plane plane;
+    OPU_TRY(
+        opu_plane_init(&plane, acceptance->context, GRID, pitch * OPU_PLANE_WAVELENGTH_M, side, 1));
     plane.setup.out.x = 0;
     plane.setup.out.y = 0;
     for (size_t i = 0; i < side * side; ++i) {
-        plane.in[i] = disc_share(place(i % side, side), place(i / side, side), radius / pitch);
+        plane.in[i] =
+            disc_share(opu_plane_at(i % side, side), opu_plane_at(i / side, side), radius / pitch);
     }
-    int status = send_through_space(&plane, OPU_STEP_SPACE, z * WAVELENGTH_M);
+    int status = opu_plane_through_space(&plane, OPU_STEP_SPACE, z * OPU_PLANE_WAVELENGTH_M);
     double const intensity = pow(cabs(1.0 - plane.out[0]), 2.0);
-    free_plane(&plane);
+    opu_plane_fini(&plane);
     OPU_TRY(status);
     double const path = hypot(z, radius);
     double const average = 1.0 - pow(PI * pitch * radius / path, 2.0) / 6.0;
@@ -617,12 +389,15 @@ int opu_accept_diffraction(struct opu_acceptance *acceptance)
     for (int i = 0; status == OPU_OK && i < CASES; ++i) {
         bool const first = i == 0;
         int (*const tests[])(struct opu_acceptance *) = {
-            edge, gaussian_beam, talbot, direct_integral, arago,
+            gaussian_beam,
+            talbot,
+            direct_integral,
+            arago,
         };
         status = airy(acceptance, 512, 3e-5, first);
         status = status == OPU_OK ? airy(acceptance, 1024, 1e-5, false) : status;
         status = status == OPU_OK ? rectangle(acceptance, 512, 5e-5) : status;
-        status = status == OPU_OK ? near_field(acceptance, first) : status;
+        status = status == OPU_OK ? opu_accept_near_field(acceptance, first) : status;
         for (size_t k = 0; status == OPU_OK && k < sizeof(tests) / sizeof(*tests); ++k) {
             status = tests[k](acceptance);
         }
