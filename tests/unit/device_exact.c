@@ -3,8 +3,6 @@
  * device. */
 #include "device_fake.h"
 
-#include "core/base/fail.h"
-
 static struct opu_projection *project_make(struct opu_device *device, size_t n_in, size_t n_out,
                                            const struct opu_projection_options *more)
 {
@@ -303,19 +301,6 @@ static void a_second_plan_takes_the_device_over(void **state)
     opu_projection_destroy(first);
     opu_projection_destroy(second);
     opu_device_close(device);
-}
-
-static int plan_job(struct opu_context *context, void *user)
-{
-    struct opu_device *device;
-    OPU_TRY(opu_device_open(&device, context, user));
-    struct opu_projection *projection;
-    struct opu_projection_options const options = {
-        .size = sizeof options, .n_in = 3, .n_out = 4, .max_rows = 2};
-    int const status = opu_projection_create(&projection, device, &options);
-    opu_projection_destroy(projection);
-    opu_device_close(device);
-    return status;
 }
 
 static void planning_survives_lack_of_memory(void **state)

@@ -13,6 +13,7 @@
 
 #include <opu/projection.h>
 
+#include "core/base/fail.h"
 #include "core/base/rng.h"
 
 struct fake_options {
@@ -304,6 +305,20 @@ static inline struct opu_device *device_open(const char *uri)
         fail_msg("%s: %s", uri, opu_error_message());
     }
     return device;
+}
+
+/* For assert_survives_no_memory(): opens user's URI and plans a projection. */
+static inline int plan_job(struct opu_context *context, void *user)
+{
+    struct opu_device *device;
+    OPU_TRY(opu_device_open(&device, context, user));
+    struct opu_projection *projection;
+    struct opu_projection_options const options = {
+        .size = sizeof options, .n_in = 3, .n_out = 4, .max_rows = 2};
+    int const status = opu_projection_create(&projection, device, &options);
+    opu_projection_destroy(projection);
+    opu_device_close(device);
+    return status;
 }
 
 #endif

@@ -157,6 +157,12 @@ static inline bool toy_same_tensors(const char *a, const char *b)
     return same;
 }
 
+static inline void toy_same_run(const char *run, const char *whole)
+{
+    assert_true(toy_same_file(run, whole, "metrics.jsonl"));
+    assert_true(toy_same_tensors(run, whole));
+}
+
 static inline void toy_copy(const char *from, const char *to, const char *file)
 {
     char path[512];
