@@ -23,7 +23,6 @@ struct opu_medium_setup {
     uint64_t seed;                         /* of this polarisation */
     size_t n_inputs, n_outputs;
     size_t input_columns; /* inputs lie row by row in so many columns (the last row may be short) */
-    bool describe_only;   /* check the limits and fill in the facts, but make no screens */
 };
 
 struct opu_medium {

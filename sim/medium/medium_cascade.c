@@ -57,7 +57,7 @@ static int create(struct opu_medium **out, const struct opu_medium_setup *setup)
     medium->pitch_m = medium->wavelength_m; /* lenses of any focal length: it moves nothing */
     medium->base.transforms = masks;
     medium->base.bytes = medium->fit.n * medium->fit.n * (2 * masks + 16);
-    int const status = setup->describe_only ? OPU_OK : build(medium, setup);
+    int const status = build(medium, setup);
     if (status != OPU_OK) {
         opu_grid_medium_destroy(&medium->base);
         return status;

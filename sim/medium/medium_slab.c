@@ -163,7 +163,7 @@ static int check_thickness(const struct opu_slab *slab, const struct opu_medium_
                         name, slab->optical_thickness, setup->n_inputs, wanted);
     }
     double const transport = slab->optical_thickness * (1.0 - slab->anisotropy);
-    if (transport > 3.05 && !setup->describe_only) {
+    if (transport > 3.05) {
         opu_context_log(setup->context, OPU_LOG_WARNING, "sim",
                         "%s: %.1f transport mean free paths: beyond 3 much light would turn back, "
                         "which screens can't show; statistics of the rest are right",
@@ -240,7 +240,7 @@ static int create(struct opu_medium **out, const struct opu_medium_setup *setup)
     medium->base.transforms = 2 * slab.screens;
     medium->base.bytes = n * n * (2 * slab.screens + 16);
     int status = check_spacing(&slab, n, name);
-    if (status == OPU_OK && !setup->describe_only) {
+    if (status == OPU_OK) {
         status = build(medium, &slab, setup);
     }
     if (status != OPU_OK) {

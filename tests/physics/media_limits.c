@@ -40,20 +40,17 @@ static struct opu_medium *make(const struct opu_sim_options *options, size_t n, 
     return medium;
 }
 
-/* Refused, described or not, with a sentence that holds all of the words. */
+/* Refused with a sentence that holds all of the words. */
 static void assert_refused(const struct opu_sim_options *options, size_t n, size_t m,
                            const char *const *words)
 {
-    for (int describe = 0; describe < 2; ++describe) {
-        struct opu_medium_setup setup = setup_of(options, n, m);
-        struct opu_medium *medium = (struct opu_medium *)(uintptr_t)1;
-        setup.describe_only = describe == 1;
-        assert_int_equal(opu_media[options->medium]->create(&medium, &setup), OPU_E_INVALID);
-        assert_null(medium);
-        for (size_t k = 0; words[k] != NULL; ++k) {
-            if (strstr(opu_error_message(), words[k]) == NULL) {
-                fail_msg("'%s' is not in: %s", words[k], opu_error_message());
-            }
+    struct opu_medium_setup const setup = setup_of(options, n, m);
+    struct opu_medium *medium = (struct opu_medium *)(uintptr_t)1;
+    assert_int_equal(opu_media[options->medium]->create(&medium, &setup), OPU_E_INVALID);
+    assert_null(medium);
+    for (size_t k = 0; words[k] != NULL; ++k) {
+        if (strstr(opu_error_message(), words[k]) == NULL) {
+            fail_msg("'%s' is not in: %s", words[k], opu_error_message());
         }
     }
 }
@@ -126,10 +123,7 @@ static void the_grid_grows_with_inputs_and_outputs(void **state)
         size_t const n = draw_size(1, 3000);
         size_t const m = draw_size(1, 3000);
         struct opu_sim_options options = options_of(run % 2 ? OPU_MEDIUM_SLAB : OPU_MEDIUM_CASCADE);
-        struct opu_medium_setup setup = setup_of(&options, n, m);
-        struct opu_medium *medium;
-        setup.describe_only = true;
-        assert_int_equal(opu_media[options.medium]->create(&medium, &setup), OPU_OK);
+        struct opu_medium *const medium = make(&options, n, m);
         size_t const grid = medium->grid;
         size_t const larger = n > m ? n : m;
         assert_true(grid >= 64 && grid * grid >= 16 * larger);
@@ -146,17 +140,14 @@ static void a_million_inputs_find_their_grid(void **state)
 {
     (void)state;
     struct opu_sim_options options = options_of(OPU_MEDIUM_CASCADE);
-    struct opu_medium_setup setup = setup_of(&options, 1048576, 2097152);
-    struct opu_medium *medium;
-    setup.describe_only = true;
-    assert_int_equal(opu_medium_cascade.create(&medium, &setup), OPU_OK);
-    assert_int_equal(medium->grid, 8192);
-    medium->ops->destroy(medium);
+    struct opu_medium_setup const setup = setup_of(&options, 1048576, 2097152);
+    struct opu_grid_fit fit;
+    assert_int_equal(opu_grid_fit(&fit, &setup, "cascade"), OPU_OK);
+    assert_int_equal(fit.n, 8192);
     options.grid = 4096;
     options.jacobi = true;
-    assert_int_equal(opu_medium_cascade.create(&medium, &setup), OPU_OK);
-    assert_non_null(strstr(medium->regime, "Jacobi"));
-    medium->ops->destroy(medium);
+    assert_int_equal(opu_grid_fit(&fit, &setup, "cascade"), OPU_OK);
+    assert_non_null(strstr(fit.regime, "Jacobi"));
 }
 
 static uint64_t hash_of(const struct opu_sim_options *options)
