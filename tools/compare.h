@@ -168,6 +168,14 @@ size_t compare_pairs(const struct comparison *c, size_t pairs[][2], size_t room)
 void compare_format(char *text, size_t n, const struct compare_stat *stat, double scale,
                     int decimals);
 
+/* What tables say of an arm; "-" where there is nothing to say. */
+struct compare_words {
+    char accuracy[64], loss[64]; /* on the test rows; per cent */
+    char time[32];               /* of training here */
+    char frames[32], light[32], energy[32], saturated[32];
+};
+struct compare_words compare_words(const struct comparison *c, size_t arm);
+
 /* compare_table.c: for people, for machines, for spreadsheets. */
 void compare_print(const struct comparison *c);
 json_t *compare_json(const struct comparison *c);

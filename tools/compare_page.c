@@ -27,28 +27,17 @@ static void cell_stat(struct html *html, struct compare_stat seen, double scale,
 
 static void add_row(struct html *html, const struct comparison *c, size_t a)
 {
-    char time[32] = "-", light[32] = "-", energy[32] = "-", frames[32] = "-", lit[32] = "-";
-    struct compare_stat const seconds = COMPARE_STAT(c, a, seconds);
-    struct compare_stat const seen = COMPARE_STAT(c, a, frames);
-    if (seconds.n > 0) {
-        cli_format_seconds(time, sizeof time, seconds.mean);
-    }
-    if (seen.n > 0 && seen.mean > 0.0) {
-        snprintf(frames, sizeof frames, "%.0f", seen.mean);
-        snprintf(lit, sizeof lit, "%.2g %%", 100.0 * COMPARE_STAT(c, a, saturated_share).mean);
-        cli_format_seconds(light, sizeof light, COMPARE_STAT(c, a, optical_s).mean);
-        cli_format_si(energy, sizeof energy, COMPARE_STAT(c, a, optical_j).mean, "J");
-    }
+    struct compare_words const words = compare_words(c, a);
     html_add(html, "<tr><td>");
     html_escape(html, c->arms[a].label);
     html_add(html, "</td>");
-    cell_stat(html, COMPARE_STAT(c, a, test_accuracy), 100.0, 2);
-    cell_stat(html, COMPARE_STAT(c, a, test_loss), 1.0, 4);
-    cell(html, time);
-    cell(html, frames);
-    cell(html, light);
-    cell(html, energy);
-    cell(html, lit);
+    cell(html, words.accuracy);
+    cell(html, words.loss);
+    cell(html, words.time);
+    cell(html, words.frames);
+    cell(html, words.light);
+    cell(html, words.energy);
+    cell(html, words.saturated);
     html_add(html, "</tr>\n");
 }
 

@@ -37,7 +37,7 @@ static const struct compare_run *done(const struct comparison *c, size_t arm, si
 
 struct compare_stat compare_stat_of(const struct comparison *c, size_t arm, size_t offset)
 {
-    double values[COMPARE_MAX_SEEDS];
+    double values[COMPARE_MAX_SEEDS] = {0.0};
     for (size_t s = 0; s < c->n_seeds; s++) {
         const struct compare_run *const run = done(c, arm, s);
         const char *const figures = run != NULL ? (const char *)&run->figures : NULL;
@@ -49,7 +49,7 @@ struct compare_stat compare_stat_of(const struct comparison *c, size_t arm, size
 
 struct compare_stat compare_difference(const struct comparison *c, size_t a, size_t b)
 {
-    double values[COMPARE_MAX_SEEDS];
+    double values[COMPARE_MAX_SEEDS] = {0.0};
     for (size_t s = 0; s < c->n_seeds; s++) {
         const struct compare_run *const one = done(c, a, s), *const other = done(c, b, s);
         values[s] = one != NULL && other != NULL
@@ -61,7 +61,7 @@ struct compare_stat compare_difference(const struct comparison *c, size_t a, siz
 
 struct compare_stat compare_tap_stat(const struct comparison *c, size_t arm, size_t tap, bool best)
 {
-    double values[COMPARE_MAX_SEEDS];
+    double values[COMPARE_MAX_SEEDS] = {0.0};
     for (size_t s = 0; s < c->n_seeds; s++) {
         const struct compare_run *const run = done(c, arm, s);
         const struct compare_tap *const seen =
@@ -118,4 +118,27 @@ void compare_format(char *text, size_t n, const struct compare_stat *seen, doubl
         snprintf(text, n, wild ? "%.*e +- %.*e" : "%.*f +- %.*f", wild ? 2 : decimals,
                  scale * seen->mean, wild ? 2 : decimals, scale * seen->std);
     }
+}
+
+struct compare_words compare_words(const struct comparison *c, size_t arm)
+{
+    struct compare_words words = {
+        .time = "-", .frames = "-", .light = "-", .energy = "-", .saturated = "-"};
+    struct compare_stat const accuracy = COMPARE_STAT(c, arm, test_accuracy);
+    struct compare_stat const loss = COMPARE_STAT(c, arm, test_loss);
+    struct compare_stat const seconds = COMPARE_STAT(c, arm, seconds);
+    struct compare_stat const frames = COMPARE_STAT(c, arm, frames);
+    compare_format(words.accuracy, sizeof words.accuracy, &accuracy, 100.0, 2);
+    compare_format(words.loss, sizeof words.loss, &loss, 1.0, 4);
+    if (seconds.n > 0) {
+        cli_format_seconds(words.time, sizeof words.time, seconds.mean);
+    }
+    if (frames.n > 0 && frames.mean > 0.0) {
+        snprintf(words.frames, sizeof words.frames, "%.0f", frames.mean);
+        snprintf(words.saturated, sizeof words.saturated, "%.2g %%",
+                 100.0 * COMPARE_STAT(c, arm, saturated_share).mean);
+        cli_format_seconds(words.light, sizeof words.light, COMPARE_STAT(c, arm, optical_s).mean);
+        cli_format_si(words.energy, sizeof words.energy, COMPARE_STAT(c, arm, optical_j).mean, "J");
+    }
+    return words;
 }

@@ -14,22 +14,9 @@ enum { MAX_PAIRS = 8 };
 
 static void print_row(const struct comparison *c, size_t a, int width)
 {
-    char accuracy[48], loss[48], time[32] = "-", count[32] = "-", light[32] = "-", energy[32] = "-";
-    struct compare_stat seen = COMPARE_STAT(c, a, test_accuracy);
-    compare_format(accuracy, sizeof accuracy, &seen, 100.0, 2);
-    seen = COMPARE_STAT(c, a, test_loss);
-    compare_format(loss, sizeof loss, &seen, 1.0, 4);
-    struct compare_stat const seconds = COMPARE_STAT(c, a, seconds);
-    struct compare_stat const frames = COMPARE_STAT(c, a, frames);
-    if (seconds.n > 0) {
-        cli_format_seconds(time, sizeof time, seconds.mean);
-    }
-    if (frames.n > 0 && frames.mean > 0.0) {
-        snprintf(count, sizeof count, "%.0f", frames.mean);
-        cli_format_seconds(light, sizeof light, COMPARE_STAT(c, a, optical_s).mean);
-        cli_format_si(energy, sizeof energy, COMPARE_STAT(c, a, optical_j).mean, "J");
-    }
-    printf(ROW, width, c->arms[a].label, accuracy, loss, time, count, light, energy);
+    struct compare_words const words = compare_words(c, a);
+    printf(ROW, width, c->arms[a].label, words.accuracy, words.loss, words.time, words.frames,
+           words.light, words.energy);
 }
 
 static void print_alignment(const struct comparison *c, size_t a, int width)
