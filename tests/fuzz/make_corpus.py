@@ -37,9 +37,118 @@ def gzip(data, crc=None):
             + struct.pack('<II', zlib.crc32(data) if crc is None else crc, len(data)))
 
 
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return struct.pack('<I', crc ^ 0xffffffff)
+
+
+def signed(data):
+    return data + crc32c(data)
+
+
+def wrapped(body, version=1, length=None):
+    return signed(struct.pack('<HH', version, len(body) if length is None else length) + body)
+
+
+def opu_packet(magic, kind, n_frames, payload, version=1, length=None, code=0, pad=None):
+    head = magic + struct.pack('<HHIIIIII', version, kind, 1, 0, 7, n_frames,
+                               len(payload) if length is None else length, code) + crc32c(payload)
+    if pad is None:
+        pad = bytes(4) if (len(head) + 4 + len(payload)) % 64 == 0 else b''
+    return signed(head) + payload + pad
+
+
+def opu_event(kind=1, version=1, reserved=0):
+    return signed(struct.pack('<2sHHHIIQ', b'EV', version, kind, reserved, 3, 2, 1))
+
+
+def opu_setup(exposures=(100.0,), references=((0.0, 1.0),), n_exposures=None, n_references=None, inputs=76, pixels=6,
+              bits=8, region=(0, 0, 0, 0, 0)):
+    block = struct.pack('<8I3dII', inputs, pixels, bits, *region, 0.0, 0.0, 0.0,
+                        len(exposures) if n_exposures is None else n_exposures,
+                        len(references) if n_references is None else n_references)
+    block += struct.pack('<%dd' % len(exposures), *exposures)
+    return block + b''.join(struct.pack('<dd', *reference) for reference in references)
+
+
+def opu_info(queue=4, rate=1440.0, serial=b'LAB-0042', identity=b'board:LAB:r3'):
+    return struct.pack('<12I10d64s256s', 0x10203, 0x0d, 0x500, 8, 16384, 65536, 1024, 16, 65536, 131072, queue, 1,
+                       10.0, 1e6, rate, 2.5e6, 30.0, 0.5, 0.25, 1e4, 13.0, 0.03125, serial, identity)
+
+
+def opu_frames(n, row=10):
+    return b''.join(struct.pack('<QHH', i, 0, i % 2) for i in range(n)) + bytes(range(row)) * n
+
+
+def opu_counts(n, pixels=6):
+    return b''.join(struct.pack('<QdII', i, 0.5, 0, 0) for i in range(n)) + bytes(range(pixels)) * n
+
+
+# What fuzz_wire.c reads the rest as; MEND: it makes the CRC right first.
+INFO, STATUS, STATISTICS, COMMIT, BYTES, SETUP, OUT, IN, EVENT, CRC = (bytes([i]) for i in range(10))
+MEND = 0x80
+
+
+def mended(kind, data):
+    return bytes([kind[0] | MEND]) + data
+
+
+def usb_endpoint(address, kind, packet=512, interval=0):
+    return struct.pack('<BBBBHB', 7, 5, address, kind, packet, interval)
+
+
+def usb_interface(number=0, alternate=0, ends=3, cls=0xff, sub=0x4f, protocol=1, length=9):
+    return bytes([length, 4, number, alternate, ends, cls, sub, protocol, 0])
+
+
+def usb_config(*parts, total=None):
+    body = b''.join(parts)
+    return struct.pack('<BBHBBBBB', 9, 2, 9 + len(body) if total is None else total, 1, 1, 0, 0xc0, 0) + body
+
+
+OPU_ENDS = (usb_endpoint(0x01, 2), usb_endpoint(0x82, 2), usb_endpoint(0x83, 3, 32, 7))
+
+
+def usb_request(kind, request, value, index, length):
+    return struct.pack('<BBHHH', kind, request, value, index, length)
+
+
 FLOATS = struct.pack('<6f', *range(6))
 
 CORPUS = {
+    'descriptors': {
+        'empty': b'',
+        'ours': usb_config(usb_interface(), *OPU_ENDS),
+        'super_speed': usb_config(usb_interface(), *(end + b'\x06\x30\x0f\0\0\0' for end in OPU_ENDS)),
+        'second_interface': usb_config(usb_interface(cls=3, sub=0, ends=1), usb_endpoint(0x81, 3, 8, 10),
+                                       usb_interface(number=1), *OPU_ENDS),
+        'alternate': usb_config(usb_interface(ends=0), usb_interface(alternate=1), *OPU_ENDS),
+        'other_numbers': usb_config(usb_interface(), usb_endpoint(0x86, 3, 64, 4), usb_endpoint(0x07, 2),
+                                    usb_endpoint(0x85, 2)),
+        'other_version': usb_config(usb_interface(protocol=2), *OPU_ENDS),
+        'trailing': usb_config(usb_interface(), *OPU_ENDS) + b'xyz',
+        'no_event': usb_config(usb_interface(ends=2), *OPU_ENDS[:2]),
+        'no_length': usb_config(usb_interface(), b'\0\x05', *OPU_ENDS),
+        'one_byte_left': usb_config(usb_interface(), *OPU_ENDS, b'\x07'),
+        'interface_too_short': usb_config(usb_interface(length=8)[:8], *OPU_ENDS),
+        'endpoint_too_short': usb_config(usb_interface(), b'\x06\x05\x01\x02\0\x02', *OPU_ENDS),
+        'beyond_end': usb_config(usb_interface(), *OPU_ENDS)[:-3],
+        'total_beyond_end': usb_config(usb_interface(), *OPU_ENDS, total=65535),
+        'total_too_small': usb_config(usb_interface(), *OPU_ENDS, total=4),
+        'no_packet_size': usb_config(usb_interface(), usb_endpoint(0x01, 2, 0), *OPU_ENDS[1:]),
+        'ask_device': usb_request(0x80, 6, 0x100, 0, 18),
+        'ask_config': usb_request(0x80, 6, 0x200, 0, 255),
+        'ask_config_head': usb_request(0x80, 6, 0x200, 0, 9),
+        'ask_string': usb_request(0x80, 6, 0x302, 0x409, 255),
+        'ask_bos': usb_request(0x80, 6, 0xf00, 0, 255),
+        'ask_qualifier': usb_request(0x80, 6, 0x600, 0, 10),
+        'ask_microsoft': usb_request(0xc0, 0x20, 0, 7, 162),
+        'ask_nothing': usb_request(0x80, 6, 0x100, 0, 0),
+    },
     'idx': {
         'empty': b'',
         'plain': idx(2, 3, data=b'abcdef'),
@@ -124,6 +233,56 @@ CORPUS = {
         'no_json': safetensors('{"a":'),
         'list': safetensors('[]'),
         'deep': safetensors('{"a":' + '[' * 100 + ']' * 100 + '}'),
+    },
+    'wire': {
+        'empty': b'',
+        'info': INFO + wrapped(opu_info()),
+        'info_no_queue': INFO + wrapped(opu_info(queue=0)),
+        'info_not_a_number': INFO + wrapped(opu_info(rate=float('nan'))),
+        'info_serial_without_end': INFO + wrapped(opu_info(serial=b'x' * 64)),
+        'info_control_character': INFO + wrapped(opu_info(serial=b'a\nb')),
+        'info_cut_off': INFO + wrapped(opu_info())[:-5],
+        'info_other_version': INFO + wrapped(opu_info(), version=2),
+        'info_wrong_crc': INFO + wrapped(opu_info())[:-1] + b'\0',
+        'info_mended': mended(INFO, wrapped(opu_info())[:-1] + b'\0'),
+        'status': STATUS + wrapped(struct.pack('<IiIIIIIIQd', 2, 0, 7, 1, 5, 1, 0, 1, 99, 31.5)),
+        'status_unknown_state': STATUS + wrapped(struct.pack('<IiIIIIIIQd', 4, 0, 7, 1, 5, 1, 0, 1, 99, 31.5)),
+        'status_positive_result': STATUS + wrapped(struct.pack('<IiIIIIIIQd', 3, 1, 7, 1, 5, 1, 0, 1, 99, 31.5)),
+        'statistics': STATISTICS + wrapped(struct.pack('<6Q2d2Q', 1, 2, 3, 4, 5, 6, 0.5, 1.5, 7, 8)),
+        'statistics_negative': STATISTICS + wrapped(struct.pack('<6Q2d2Q', 1, 2, 3, 4, 5, 6, -0.5, 1.5, 7, 8)),
+        'commit': COMMIT + wrapped(struct.pack('<III', 7, 96, 0x73b61115)),
+        'commit_too_long': COMMIT + wrapped(struct.pack('<III', 7, 24641, 0)),
+        'bytes': BYTES + wrapped(b'packet 1: the CRC of the data is wrong'),
+        'bytes_none': BYTES + wrapped(b''),
+        'bytes_most': BYTES + wrapped(bytes(1008)),
+        'bytes_too_many': BYTES + wrapped(bytes(1009)),
+        'bytes_length_beyond': BYTES + wrapped(b'abc', length=65535),
+        'setup': SETUP + opu_setup(),
+        'setup_region': SETUP + opu_setup(region=(1, 3, 2, 1, 2)),
+        'setup_region_overflow': SETUP + opu_setup(region=(1, 65536, 65536, 1, 1)),
+        'setup_no_exposure': SETUP + opu_setup(exposures=()),
+        'setup_exposure_not_a_number': SETUP + opu_setup(exposures=(float('nan'),)),
+        'setup_most_promised': SETUP + opu_setup(n_exposures=1024, n_references=1024),
+        'setup_too_many': SETUP + opu_setup(n_exposures=0xffffffff, n_references=0xffffffff),
+        'setup_trailing': SETUP + opu_setup() + b'x',
+        'frames': OUT + opu_packet(b'OPUF', 0, 2, opu_frames(2)),
+        'frames_pad': OUT + opu_packet(b'OPUF', 0, 4, opu_frames(4)),
+        'frames_pad_spoilt': OUT + opu_packet(b'OPUF', 0, 4, opu_frames(4), pad=b'\0\0\0\x01'),
+        'frames_pad_missing': OUT + opu_packet(b'OPUF', 0, 4, opu_frames(4), pad=b''),
+        'frames_cut_off': OUT + opu_packet(b'OPUF', 0, 2, opu_frames(2))[:-1],
+        'frames_none': OUT + opu_packet(b'OPUF', 0, 0, b'x'),
+        'frames_more_than_bytes': OUT + opu_packet(b'OPUF', 0, 0xffffffff, opu_frames(2)),
+        'frames_length_beyond': OUT + opu_packet(b'OPUF', 0, 2, opu_frames(2), length=0xffffffff),
+        'frames_other_version': OUT + opu_packet(b'OPUF', 0, 2, opu_frames(2), version=2),
+        'counts': IN + opu_packet(b'OPUC', 1, 2, opu_counts(2)),
+        'counts_out': OUT + opu_packet(b'OPUC', 1, 2, opu_counts(2)),
+        'counts_unknown_kind': IN + opu_packet(b'OPUC', 3, 2, opu_counts(2)),
+        'refused': IN + opu_packet(b'OPUC', 2, 0, b'', code=2),
+        'refused_for_nothing': IN + opu_packet(b'OPUC', 2, 0, b''),
+        'event': EVENT + opu_event(),
+        'event_unknown_kind': EVENT + opu_event(kind=77),
+        'event_reserved': EVENT + opu_event(reserved=1),
+        'crc': CRC + bytes(range(256)) * 4,
     },
 }
 
