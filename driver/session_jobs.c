@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Jobs and packets: batches are cut into packets, which are packed into free slots and sent.
+ * Everything here runs under the session's lock, in whatever thread has found room: the caller's at
+ * submit, the event thread's when an answer has come.
+ */
+#include "driver/session_internal.h"
+
+#include <string.h>
+
+#include "core/base/fail.h"
+
+bool opu_session_active(const struct opu_session *s)
+{
+    for (size_t i = 0; i < OPU_SESSION_JOBS; i++) {
+        if (s->jobs[i].id != 0 && !s->jobs[i].ended) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct opu_session_job *opu_session_find(struct opu_session *s, uint64_t id)
+{
+    for (size_t i = 0; i < OPU_SESSION_JOBS; i++) {
+        if (s->jobs[i].id == id && id != 0) {
+            return &s->jobs[i];
+        }
+    }
+    return NULL;
+}
+
+/* The earliest job that has frames to send. */
+static struct opu_session_job *next_job(struct opu_session *s)
+{
+    struct opu_session_job *next = NULL;
+    for (size_t i = 0; i < OPU_SESSION_JOBS; i++) {
+        struct opu_session_job *const job = &s->jobs[i];
+        if (job->id != 0 && !job->ended && job->sent < job->batch.n_frames &&
+            (next == NULL || job->id < next->id)) {
+            next = job;
+        }
+    }
+    return next;
+}
+
+void opu_session_end_job(struct opu_session *s, struct opu_session_job *job, int status,
+                         const char *sentence)
+{
+    job->ended = true;
+    job->status = status;
+    size_t const n = strnlen(sentence, sizeof job->sentence - 1);
+    memcpy(job->sentence, sentence, n);
+    job->sentence[n] = '\0';
+    (void)pthread_cond_broadcast(&s->changed);
+}
+
+void opu_session_fail_jobs(struct opu_session *s, int status, const char *sentence)
+{
+    for (size_t i = 0; i < OPU_SESSION_JOBS; i++) {
+        if (s->jobs[i].id != 0 && !s->jobs[i].ended) {
+            opu_session_end_job(s, &s->jobs[i], status, sentence);
+        }
+    }
+}
+
+void opu_session_rewind(struct opu_session *s)
+{
+    s->counts.resent_packets += s->count;
+    s->head = 0;
+    s->count = 0;
+    s->unsent = NULL;
+    for (size_t i = 0; i < OPU_SESSION_JOBS; i++) {
+        s->jobs[i].sent = s->jobs[i].answered;
+    }
+}
+
+/* ---- Out ---- */
+
+static void pack(struct opu_session *s, struct opu_slot *slot, struct opu_session_job *job)
+{
+    const struct opu_session_shape *const shape = &s->shape;
+    const struct opu_frame_batch *const batch = &job->batch;
+    size_t const left = batch->n_frames - job->sent;
+    size_t const n = left < shape->per_packet ? left : shape->per_packet;
+    slot->job = job->id;
+    slot->first = job->sent;
+    slot->n = n;
+    slot->sequence = s->sequence;
+    uint8_t *const payload = slot->out.data + OPU_WIRE_HEADER_BYTES;
+    for (size_t i = 0; i < n; i++) {
+        size_t const frame = slot->first + i;
+        struct opu_wire_frame const head = {
+            .number = batch->number[frame],
+            .reference = batch->reference != NULL ? batch->reference[frame] : 0,
+            .exposure = batch->exposure != NULL ? batch->exposure[frame] : 0,
+        };
+        opu_wire_put_frame(payload + i * OPU_WIRE_FRAME_BYTES, &head);
+    }
+    size_t const heads = n * OPU_WIRE_FRAME_BYTES;
+    struct opu_wire_header const header = {
+        .kind = OPU_WIRE_FRAMES,
+        .epoch = s->epoch,
+        .sequence = s->sequence,
+        .setup = s->setup,
+        .n_frames = (uint32_t)n,
+        .payload_bytes = (uint32_t)opu_wire_frames_payload(n, shape->n_inputs),
+        .payload_crc =
+            opu_crc32c_copy(opu_crc32c(0, payload, heads), payload + heads,
+                            batch->bits + slot->first * shape->frame_bytes, n * shape->frame_bytes),
+    };
+    slot->out.n = opu_wire_finish_packet(slot->out.data, true, &header);
+    size_t const answer =
+        opu_wire_packet_bytes(opu_wire_counts_payload(n, shape->n_pixels, shape->bits));
+    size_t const packet = s->port->in_packet;
+    slot->in.n = (answer + packet - 1) / packet * packet;
+}
+
+/* false: it did not go; what that means is noted. */
+static bool submit(struct opu_session *s, struct opu_port_transfer *transfer, bool *live)
+{
+    transfer->moved = 0;
+    *live = true;
+    s->live++;
+    int const status = s->port->ops->submit(s->port, transfer);
+    if (status == OPU_PORT_OK) {
+        return true;
+    }
+    *live = false;
+    s->live--;
+    if (status == OPU_PORT_NO_MEMORY) {
+        /* Fewer at a time will do, where any do. */
+        if (s->count > 0) {
+            s->n_usable = s->count;
+        } else {
+            opu_session_trouble(s, OPU_TROUBLE_ANSWER,
+                                "no memory for a transfer of %zu bytes (usbfs has "
+                                "usbcore.usbfs_memory_mb for all of them)",
+                                transfer->n);
+        }
+    } else {
+        opu_session_trouble(s, status == OPU_PORT_GONE ? OPU_TROUBLE_GONE : OPU_TROUBLE_ANSWER,
+                            status == OPU_PORT_GONE ? "was unplugged" : "a transfer was not taken");
+    }
+    return false;
+}
+
+/* The OUT of a slot whose IN is under way. */
+static bool send_out(struct opu_session *s, struct opu_slot *slot)
+{
+    if (!submit(s, &slot->out, &slot->out_live)) {
+        if (s->live == 1 && s->trouble == OPU_TROUBLE_NONE) {
+            opu_session_trouble(s, OPU_TROUBLE_ANSWER,
+                                "no memory for a transfer beside its answer's");
+        }
+        s->unsent = slot;
+        return false;
+    }
+    s->unsent = NULL;
+    s->counts.packets++;
+    return true;
+}
+
+static bool send(struct opu_session *s, struct opu_slot *slot, struct opu_session_job *job)
+{
+    pack(s, slot, job);
+    if (!submit(s, &slot->in, &slot->in_live)) {
+        return false;
+    }
+    if (s->count == 0) {
+        uint64_t const now = opu_session_now(s);
+        s->motion_us = s->answer_us = now;
+        s->next_poll_us = now + opu_session_poll_us(s);
+        s->polled = (struct opu_wire_status){0};
+    }
+    job->sent += slot->n;
+    s->sequence++;
+    s->count++;
+    return send_out(s, slot);
+}
+
+void opu_session_fill(struct opu_session *s)
+{
+    if (!s->configured || s->halted || s->draining || s->trouble != OPU_TROUBLE_NONE ||
+        atomic_load(&s->closing)) {
+        return;
+    }
+    if (s->unsent != NULL && !send_out(s, s->unsent)) {
+        return;
+    }
+    while (s->count < s->n_usable) {
+        struct opu_slot *const slot = &s->slots[(s->head + s->count) % s->n_slots];
+        struct opu_session_job *const job = next_job(s);
+        if (job == NULL || slot->out_live || slot->in_live || !send(s, slot, job)) {
+            return;
+        }
+    }
+}
+
+/* ---- Callers ---- */
+
+int opu_session_submit(struct opu_session *session, struct opu_frame_batch *batch, uint64_t *job)
+{
+    int status = OPU_OK;
+    struct opu_session_job *room = NULL;
+    (void)pthread_mutex_lock(&session->lock);
+    for (size_t i = 0; i < OPU_SESSION_JOBS && room == NULL; i++) {
+        room = session->jobs[i].id == 0 ? &session->jobs[i] : NULL;
+    }
+    if (!session->configured) {
+        status = opu_fail(OPU_E_INVALID, "%s: not configured", session->port->name);
+    } else if (room == NULL) {
+        status = opu_fail(OPU_E_BUSY, "%s: %d batches are under way; wait for one first",
+                          session->port->name, OPU_SESSION_JOBS);
+    } else {
+        room->id = *job = ++session->last_job;
+        room->batch = *batch;
+        room->sent = room->answered = 0;
+        room->ended = false;
+        room->status = OPU_OK;
+        opu_session_fill(session);
+        /* Deadlines, and trouble that waited for somebody to care, are the event thread's. */
+        if (session->trouble != OPU_TROUBLE_NONE || session->port->ops->idle != NULL) {
+            session->port->ops->wake(session->port);
+        }
+    }
+    (void)pthread_mutex_unlock(&session->lock);
+    return status;
+}
+
+int opu_session_cancel(struct opu_session *session, uint64_t job)
+{
+    int status = OPU_OK;
+    (void)pthread_mutex_lock(&session->lock);
+    struct opu_session_job *const found = opu_session_find(session, job);
+    if (found == NULL) {
+        status = opu_fail(OPU_E_NOT_FOUND, "%s: no batch %llu is under way", session->port->name,
+                          (unsigned long long)job);
+    } else if (!found->ended) {
+        char sentence[OPU_SESSION_SENTENCE];
+        (void)opu_fail(OPU_E_CANCELLED, "%s: batch %llu was cancelled", session->port->name,
+                       (unsigned long long)job);
+        size_t const n = strnlen(opu_error_message(), sizeof sentence - 1);
+        memcpy(sentence, opu_error_message(), n);
+        sentence[n] = '\0';
+        opu_session_end_job(session, found, OPU_E_CANCELLED, sentence);
+        if (found->sent > found->answered) {
+            opu_session_trouble(session, OPU_TROUBLE_FLUSH, "a batch was cancelled");
+            session->port->ops->wake(session->port);
+        }
+    }
+    (void)pthread_mutex_unlock(&session->lock);
+    return status;
+}
