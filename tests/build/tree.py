@@ -19,6 +19,10 @@ MAY_INCLUDE = (
     ("include/opu/", ("opu/",)),
     ("core/", ("opu/", "core/")),
     ("sim/", ("opu/", "core/base/", "sim/")),
+    # What firmware is made of knows the wire, and nothing of the host's library.
+    ("driver/wire", ("driver/wire",)),
+    ("driver/descriptors", ("driver/descriptors.h", "driver/wire.h", "driver/wire_bytes.h")),
+    ("driver/firmware/", ("driver/descriptors.h", "driver/firmware/", "driver/wire.h", "driver/wire_bytes.h")),
     ("driver/", ("opu/", "core/base/", "driver/")),
     ("tools/bench/", ("opu/", "core/", "sim/", "driver/", "tools/")),
     ("tools/", ("opu/", "tools/")),
@@ -30,11 +34,17 @@ LIBC = {
     "assert.h", "complex.h", "ctype.h", "errno.h", "float.h", "inttypes.h", "limits.h", "math.h",
     "stdarg.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "time.h",
 }
-# Libraries from outside, and the folders that may see their headers.
+# Runs on a board without an operating system: libc's headers alone, and the compiler's own. The ports beside it
+# (driver/firmware/port_*, usbip_*, usbredir_*) are for systems that have one.
+BARE = re.compile(r"driver/(wire|descriptors)[^/]*|driver/firmware/(fw|fault|function|optics)[^/]*")
+COMPILER = {"nmmintrin.h", "stdatomic.h"}
+# Libraries from outside, and the folders or files that may see their headers.
 CONFINED = {
     "fftw3.h": ("sim/", "core/base/", "core/device/", "tools/bench/"),
     "cblas.h": ("core/base/", "tools/bench/"),
-    "libusb.h": ("driver/",),
+    "libusb.h": ("driver/port_libusb", "tests/usb/", "tests/hil/", "tools/bench/"),
+    "usbredirparser.h": ("driver/firmware/", "tests/"),
+    "umockdev.h": ("tests/", "tools/bench/"),
     "cmocka.h": ("tests/",),
 }
 SKIPPED = re.compile(r"(^|/)(build[^/]*/.*\.p|\.git|meson-[^/]*|__pycache__)(/|$)")
@@ -63,6 +73,8 @@ def wrong_includes(name, text, local=()):
         elif kind == "<" and not target.startswith("opu/"):
             if name.startswith("include/") and target not in LIBC:
                 wrong.append(f"{name}: <{target}> is not of libc; public headers need libc alone")
+            if BARE.fullmatch(name) and target not in LIBC | COMPILER:
+                wrong.append(f"{name}: <{target}> is not of libc; firmware needs libc alone")
         elif not target.startswith(allowed) and not (kind == '"' and target in local):
             wrong.append(f"{name}: {target} is not for this folder; it may see {', '.join(allowed)}")
     return wrong
@@ -88,6 +100,20 @@ def the_rules_catch_what_they_forbid():
         ("sim/x.c", '#include "driver/wire.h"\n'),
         ("sim/x.c", '#include "core/nn/graph.h"\n'),
         ("driver/x.c", '#include "sim/camera/camera.h"\n'),
+        ("driver/x.c", '#include "core/device/device_internal.h"\n'),
+        ("driver/session.c", "#include <libusb.h>\n"),
+        ("driver/usb_backend.c", "#include <libusb-1.0/libusb.h>\n"),
+        ("driver/wire_packet.c", '#include "core/base/fail.h"\n'),
+        ("driver/wire_packet.c", "#include <opu/status.h>\n"),
+        ("driver/descriptors.c", "#include <linux/usb/ch9.h>\n"),
+        ("driver/firmware/fw_work.c", '#include "core/base/mem.h"\n'),
+        ("driver/firmware/fw_work.c", "#include <opu/device.h>\n"),
+        ("driver/firmware/fw_work.c", '#include "driver/board.h"\n'),
+        ("driver/firmware/fw_work.c", "#include <pthread.h>\n"),
+        ("driver/firmware/fault.c", "#include <unistd.h>\n"),
+        ("driver/firmware/port_vhci.c", '#include "core/base/fail.h"\n'),
+        ("driver/firmware/port_vhci.c", "#include <opu/emulate.h>\n"),
+        ("tools/cmd_devices.c", "#include <libusb.h>\n"),
         ("tools/x.c", '#include "core/base/fail.h"\n'),
         ("tools/x.c", '#include "../core/base/fail.h"\n'),
         ("tests/cli/x.c", '#include "core/base/fail.h"\n'),
@@ -99,6 +125,11 @@ def the_rules_catch_what_they_forbid():
         ("sim/x.c", '#include "core/base/rng.h"\n#include "sim/camera/camera.h"\n#include <fftw3.h>\n'),
         ("tools/x.c", '#include <opu/opu.h>\n#include "tools/cli.h"\n#include <stdio.h>\n'),
         ("tools/bench/x.c", '#include "core/base/gemm.h"\n#include <cblas.h>\n'),
+        ("driver/session.c", '#include <opu/backend.h>\n#include "core/base/fail.h"\n#include <pthread.h>\n'),
+        ("driver/port_libusb.c", '#include "driver/port.h"\n#include <libusb.h>\n'),
+        ("driver/wire_crc.c", '#include "driver/wire_bytes.h"\n#include <nmmintrin.h>\n'),
+        ("driver/firmware/fw.c", '#include "driver/wire.h"\n#include <string.h>\n'),
+        ("driver/firmware/port_vhci.c", '#include "driver/descriptors.h"\n#include <sys/socket.h>\n'),
     )
     for name, text in bad:
         assert wrong_includes(name, text), f"not caught: {name}: {text}"
