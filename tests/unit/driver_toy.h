@@ -157,7 +157,7 @@ static inline int toy_info(void *self, struct opu_wire_info *info)
                                    .default_bits = 8,
                                    .max_inputs = 4096,
                                    .max_pixels = 100000,
-                                   .max_exposures = TOY_EXPOSURES,
+                                   .max_exposures = 500,
                                    .max_references = TOY_REFERENCES,
                                    .min_exposure_us = 1.0,
                                    .max_exposure_us = 1000.0,
