@@ -5,7 +5,10 @@
 # What a build needs, what the tests need on top, and what the extra checks need on top of that.
 BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkgconf libopenblas-openmp-dev libfftw3-dev libusb-1.0-0-dev
     libjansson-dev zlib1g-dev libpng-dev libinih-dev dataset-fashion-mnist)
-TEST_PACKAGES=(g++ libcmocka-dev python3 python3-numpy librandom123-dev locales)
+TEST_PACKAGES=(g++ libcmocka-dev python3 python3-numpy librandom123-dev locales libumockdev-dev umockdev
+    libusbredirparser-dev)
+# A kernel is downloaded by tests/hil/image.py, not installed.
+HIL_PACKAGES=(qemu-system-x86 busybox-static kmod cpio udev)
 FUZZ_PACKAGES=(clang-14 libclang-rt-14-dev)
 CHECK_PACKAGES=(clang-tidy-14 libomp-14-dev cppcheck clang-format-14 shellcheck git)
 
