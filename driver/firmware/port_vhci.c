@@ -34,7 +34,7 @@ int opu_vhci_open(struct opu_vhci *vhci, const char *folder, struct opu_gadget_f
                                "vhci-hcd loads it",
                                path);
     }
-    return opu_gadget_fail(failure, OPU_GADGET_INVALID,
+    return opu_gadget_fail(failure, OPU_GADGET_IO,
                            "%s: %s; attaching wants root's rights (sudo), which are laid down "
                            "before a byte is served",
                            path, strerror(errno));

@@ -15,7 +15,7 @@ struct opu_vhci {
     int attach; /* kept open, so that a device can be plugged in again without root's rights */
 };
 
-/* NOT_FOUND: no vhci_hcd; the sentence says what loads it. INVALID: no right to attach. */
+/* NOT_FOUND: no vhci_hcd; the sentence says what loads it. IO: no right to attach. */
 int opu_vhci_open(struct opu_vhci *vhci, const char *folder, struct opu_gadget_failure *failure);
 void opu_vhci_close(struct opu_vhci *vhci);
 /* Plugs a device in: *fd is the end of the socket pair to serve, *port vhci_hcd's port. Closing the

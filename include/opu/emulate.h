@@ -43,7 +43,8 @@ struct opu_emulator_options {
 
 /**
  * Prepares firmware and port around @p optics, which must stay open and is used by the emulator's
- * thread alone until destroy. On failure *out is NULL.
+ * thread alone until destroy. On failure *out is NULL. To attach, the process should be root's: it
+ * becomes options->user in here, for good, also where something fails afterwards.
  * @return OPU_OK, OPU_E_INVALID, OPU_E_UNSUPPORTED (optics of floats; this system lacks the port),
  * OPU_E_NOT_FOUND (no vhci_hcd: the sentence says modprobe), OPU_E_IO, OPU_E_NO_MEMORY
  */
@@ -53,7 +54,8 @@ OPU_NODISCARD OPU_API int opu_emulator_create(struct opu_emulator **out,
                                               const struct opu_emulator_options *options);
 
 /**
- * Serves hosts until opu_emulator_stop() or, for usbredir, the peer hangs up.
+ * Serves hosts until opu_emulator_stop() or, where there is but one (attach, usbredir), until it
+ * lets go: `usbip detach`, or a guest that ends.
  * @return OPU_OK, OPU_E_IO
  */
 OPU_NODISCARD OPU_API int opu_emulator_run(struct opu_emulator *emulator);

@@ -21,5 +21,6 @@
 #include <opu/check.h>
 #include <opu/projection.h>
 #include <opu/train.h>
+#include <opu/emulate.h>
 
 #endif
