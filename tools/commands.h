@@ -6,7 +6,7 @@
 #include "tools/cli.h"
 
 extern const struct cli_command cmd_devices, cmd_info, cmd_project, cmd_check, cmd_train,
-    cmd_compare, cmd_report, cmd_record, cmd_bench;
+    cmd_compare, cmd_report, cmd_emulate, cmd_record, cmd_bench;
 
 /*
  * "opu record FILE COMMAND ..." becomes COMMAND with its device's URI wrapped; other words stay as

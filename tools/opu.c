@@ -11,8 +11,8 @@
 
 /* One row a command, in the order of --help. */
 const struct cli_command *const cli_commands[] = {
-    &cmd_devices, &cmd_info,   &cmd_project, &cmd_check, &cmd_train,
-    &cmd_compare, &cmd_report, &cmd_record,  &cmd_bench, NULL,
+    &cmd_devices, &cmd_info,    &cmd_project, &cmd_check, &cmd_train, &cmd_compare,
+    &cmd_report,  &cmd_emulate, &cmd_record,  &cmd_bench, NULL,
 };
 
 static int print_version(struct cli *cli)
