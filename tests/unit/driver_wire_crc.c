@@ -74,8 +74,8 @@ static void short_lengths_at_every_alignment(void **state)
 
 /* Around the lengths at which three blocks go at once, and big ones. */
 static const size_t lengths[] = {767,   768,   769,   1535,   1536,   3071,   3072,  3073,
-                                 6144,  8191,  16384, 24575,  24576,  24577,  27648, 28416,
-                                 49152, 65535, 65536, 100003, 196608, LONGEST};
+                                 6144,  8191,  16319, 16320,  16321,  16384,  19392, 32640,
+                                 48960, 65535, 65536, 100003, 196608, LONGEST};
 #define N_LENGTHS (sizeof lengths / sizeof lengths[0])
 
 static void long_lengths_at_some_alignments(void **state)
