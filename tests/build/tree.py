@@ -35,8 +35,8 @@ LIBC = {
     "stdarg.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h", "time.h",
 }
 # Runs on a board without an operating system: libc's headers alone, and the compiler's own. The ports beside it
-# (driver/firmware/port_*, usbip_*, usbredir_*) are for systems that have one.
-BARE = re.compile(r"driver/(wire|descriptors)[^/]*|driver/firmware/(fw|fault|function|optics)[^/]*")
+# (driver/firmware/port_*, usbip_*, usbredir_*, functionfs_*) are for systems that have one.
+BARE = re.compile(r"driver/(wire|descriptors)\w*\.[ch]|driver/firmware/(fw|fw_\w+|fault|fault_\w+|function|optics)\.[ch]")
 COMPILER = {"nmmintrin.h", "stdatomic.h"}
 # Libraries from outside, and the folders or files that may see their headers.
 CONFINED = {
