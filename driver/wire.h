@@ -224,7 +224,8 @@ unsigned opu_wire_wrap_version(const uint8_t *from, size_t n);
 unsigned opu_wire_packet_version(const uint8_t *from, size_t n);
 
 /* Wrapped bodies of control requests. put: bytes written, room must be OPU_WIRE_CONTROL_BYTES.
- * get: OPU_WIRE_OK or a fault, *to untouched then; text ends in 0. */
+ * get: OPU_WIRE_OK or a fault, *to untouched then. Info: numbers are finite, inputs, pixels,
+ * exposures and queue at least 1; texts are printable ASCII and end in 0. */
 size_t opu_wire_put_info(uint8_t *to, const struct opu_wire_info *info);
 int opu_wire_get_info(struct opu_wire_info *to, const uint8_t *from, size_t n);
 size_t opu_wire_put_status(uint8_t *to, const struct opu_wire_status *status);
@@ -233,19 +234,21 @@ size_t opu_wire_put_statistics(uint8_t *to, const struct opu_wire_statistics *st
 int opu_wire_get_statistics(struct opu_wire_statistics *to, const uint8_t *from, size_t n);
 size_t opu_wire_put_commit(uint8_t *to, const struct opu_wire_commit *commit);
 int opu_wire_get_commit(struct opu_wire_commit *to, const uint8_t *from, size_t n);
-/* Raw bytes or text (pieces, state, message), n <= OPU_WIRE_PIECE_BYTES. get: *body points into
- * from. */
+/* Raw bytes or text (pieces, state, message), n <= OPU_WIRE_PIECE_BYTES; put: 0 for more. get:
+ * *body points into from. */
 size_t opu_wire_put_bytes(uint8_t *to, const void *body, size_t n);
 int opu_wire_get_bytes(const uint8_t **body, size_t *n_body, const uint8_t *from, size_t n);
 
-/* The set-up's block. put: bytes written, at most OPU_WIRE_SETUP_MAX. get: the tables go into the
- * room given, OPU_WIRE_TABLE_MAX entries each, and setup points there; counts, kinds and finite
- * numbers are checked, limits of a device are not. */
+/* The set-up's block. put: bytes written, at most OPU_WIRE_SETUP_MAX; 0 where a table is longer
+ * than OPU_WIRE_TABLE_MAX. get: the tables go into the room given, OPU_WIRE_TABLE_MAX entries each,
+ * and setup points there; counts, kinds and finite numbers are checked, limits of a device are not.
+ */
 size_t opu_wire_put_setup(uint8_t *to, const struct opu_wire_setup *setup);
 int opu_wire_get_setup(struct opu_wire_setup *to, double *exposures_us,
                        struct opu_wire_reference *references, const uint8_t *from, size_t n);
 
-/* Bytes of a packet with that payload: header, payload, pad. */
+/* Bytes of a packet with that payload: header, payload, pad. Sizes that overflow are SIZE_MAX, here
+ * and below: no room does. */
 size_t opu_wire_packet_bytes(size_t payload_bytes);
 /* Payloads of n frames. */
 size_t opu_wire_frames_payload(size_t n_frames, size_t n_inputs);
@@ -254,8 +257,10 @@ size_t opu_wire_counts_payload(size_t n_frames, size_t n_pixels, unsigned bits);
 /* Header (with its CRC) before a payload that is in place at to + OPU_WIRE_HEADER_BYTES and whose
  * CRC stands in the header, and the pad behind it; returns the packet's bytes. */
 size_t opu_wire_finish_packet(uint8_t *to, bool out, const struct opu_wire_header *header);
-/* The header of a packet of n bytes: all but the payload's CRC is checked, the packet's length
- * included. *to holds what could be read also where the fault is OPU_WIRE_DATA_CRC or later. */
+/* The header of a packet of n bytes: all but the payload's CRC is checked; the packet's length and
+ * its pad are, and that n_frames heads and a byte each go into the payload (none, and a code, where
+ * it was refused). *to holds what could be read also where the fault is OPU_WIRE_DATA_CRC or later.
+ */
 int opu_wire_get_header(struct opu_wire_header *to, bool out, const uint8_t *from, size_t n);
 
 void opu_wire_put_frame(uint8_t *to, const struct opu_wire_frame *frame);
