@@ -123,36 +123,61 @@ static void judge(const struct trial *trial, size_t share, double value, double 
              shares[share].name);
 }
 
-/* noise[SHARES]: between repetitions, over the signal of all mirrors. Entries of variance 1 are
- * what a projection promises; whether they have it is for the matrix rows to say: uneven light or
- * crossed polarisation moves it, and not the noise. */
-static int measure(const struct trial *trial, struct opu_calibration *found, double *noise)
+/* What one share of the mirrors gave, both over what all mirrors' signal should be: noise between
+ * repetitions; light of these very patterns in these pixels over that of the ensemble. */
+struct seen {
+    double noise, light;
+};
+
+/* Mean square of all outputs. */
+static double power_of(const struct trial *trial)
 {
+    size_t const n = ROWS * trial->n_out;
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)trial->out[i] * (double)trial->out[i];
+    }
+    return sum / (double)n;
+}
+
+/*
+ * Entries of variance 1 are what a projection promises; whether they have it is for the matrix rows
+ * to say: uneven light or crossed polarisation moves it, and not the noise. Shot noise follows the
+ * light that is there, though, and of one pattern that may be off the mean of all: by speckle's own
+ * chance, and in a picture on which a thin or an ordered medium sends more or less than its share.
+ */
+static int measure(const struct trial *trial, struct opu_calibration *found, struct seen *seen)
+{
+    double const all = (double)trial->n_in;
     int status = opu_projection_calibration(trial->projection, found);
     for (size_t s = 0; status == OPU_OK && s < SHARES; s++) {
         show_share(trial, shares[s].one_in);
         status = project(trial);
-        noise[s] = variance_between(trial, REPEATS) / (double)trial->n_in;
+        double const noise = variance_between(trial, REPEATS);
+        seen[s].noise = noise / all;
+        seen[s].light = fmax(0.0, power_of(trial) - noise) * (double)shares[s].one_in / all;
     }
     return status;
 }
 
-static void judge_all(const struct trial *trial, const struct opu_calibration *found, double light,
-                      const double *noise, struct harvest *harvest)
+static void judge_all(const struct trial *trial, const struct opu_calibration *found,
+                      const struct seen *seen, struct harvest *harvest)
 {
     for (size_t s = 0; s < SHARES; s++) {
+        /* An anchor's outputs hold one quadrature of the light: what frames told of it is better.
+         */
         struct check_noise const of = {.caps = opu_device_caps(trial->check->device),
                                        .found = found,
                                        .readout = trial->readout,
                                        .n_in = trial->n_in,
-                                       .light = light,
+                                       .light = seen[s].light,
                                        .n_on = trial->n_in / shares[s].one_in};
         /* Relative deviations: of the mean over pixels whose noise differs, of variances from
          * repetitions. */
         double const m = (double)trial->n_out, spread = check_noise_spread(trial->readout);
         double const scatter = sqrt(spread * spread / (m * PATTERNS) +
                                     3.0 / (m * PATTERNS * (REPEATS - 1)) + 4.0 / (m * ROWS));
-        judge(trial, s, noise[s], check_predict_noise(&of), scatter, found->bits, harvest);
+        judge(trial, s, seen[s].noise, check_predict_noise(&of), scatter, found->bits, harvest);
     }
 }
 
@@ -171,7 +196,7 @@ static int try_readout(struct check *check, const char *readout, struct harvest 
                                                 .readout = readout,
                                                 .bits = check->bits};
     struct opu_calibration found = {.size = sizeof found};
-    double noise[SHARES], light = 1.0;
+    struct seen seen[SHARES];
     int status = opu_projection_create(&trial.projection, check->device, &plan);
     if (status < 0) {
         return status;
@@ -179,14 +204,13 @@ static int try_readout(struct check *check, const char *readout, struct harvest 
     trial.in = malloc(ROWS * trial.n_in * sizeof *trial.in);
     trial.out = malloc(ROWS * trial.n_out * sizeof *trial.out);
     status = trial.in != NULL && trial.out != NULL
-                 ? measure(&trial, &found, noise)
+                 ? measure(&trial, &found, seen)
                  : opu_fail(OPU_E_NO_MEMORY, "no memory for %zu outputs", trial.n_out);
     free(trial.in);
     free(trial.out);
     opu_projection_destroy(trial.projection);
-    status = status == OPU_OK ? check_shot_light(check, &found, trial.n_out, &light) : status;
     if (status == OPU_OK) {
-        judge_all(&trial, &found, light, noise, harvest);
+        judge_all(&trial, &found, seen, harvest);
     }
     return status;
 }
