@@ -260,7 +260,7 @@ static const struct cli_option table[] = {
      .offset = offsetof(struct emulate_options, faults),
      .value = "KIND=P",
      .help = "inject faults with this probability a transfer: stall, short, zlp, partial, corrupt, "
-             "stale, trigger, silence, unplug or all; seed=N; may be repeated"},
+             "stale, trigger, silence, unplug or all; also seed=N"},
     {.name = "serial",
      .kind = CLI_TEXT,
      .offset = offsetof(struct emulate_options, serial),

@@ -162,8 +162,8 @@ static int find_user(const char *user, uid_t *uid, gid_t *gid, struct opu_gadget
 
 int opu_privileges_drop(const char *user, struct opu_gadget_failure *failure)
 {
-    uid_t uid;
-    gid_t gid;
+    uid_t uid = 0;
+    gid_t gid = 0;
     if (geteuid() != 0) {
         return OPU_GADGET_OK;
     }

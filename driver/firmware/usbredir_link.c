@@ -132,10 +132,9 @@ static void done(void *user, struct opu_urb *urb)
 static struct job *new_job(struct opu_usbredir_link *link, uint64_t id, uint8_t endpoint, size_t n)
 {
     size_t const bytes = sizeof(struct job) + n;
-    struct job *const job =
-        n <= OPU_USBREDIR_TRANSFER_MAX && bytes <= OPU_USBREDIR_WAITING_MAX - link->held
-            ? malloc(bytes)
-            : NULL;
+    bool const fits = n <= OPU_USBREDIR_TRANSFER_MAX &&
+                      bytes <= OPU_USBREDIR_WAITING_MAX - link->held && id != EVENT_ID;
+    struct job *const job = fits ? malloc(bytes) : NULL;
     if (job == NULL) {
         complain(link, "a usbredir peer was given up: its transfers are too long or too many");
         link->broken = true;
@@ -319,6 +318,50 @@ static void stop_iso(void *priv, uint64_t id, struct usb_redir_stop_iso_stream_h
     (void)header;
 }
 
+/* What we never offered; the parser calls without looking whether anybody is there. */
+
+static void alloc_streams(void *priv, uint64_t id,
+                          struct usb_redir_alloc_bulk_streams_header *header)
+{
+    (void)priv;
+    (void)id;
+    (void)header;
+}
+
+static void free_streams(void *priv, uint64_t id, struct usb_redir_free_bulk_streams_header *header)
+{
+    (void)priv;
+    (void)id;
+    (void)header;
+}
+
+static void start_bulk(void *priv, uint64_t id,
+                       struct usb_redir_start_bulk_receiving_header *header)
+{
+    (void)priv;
+    (void)id;
+    (void)header;
+}
+
+static void stop_bulk(void *priv, uint64_t id, struct usb_redir_stop_bulk_receiving_header *header)
+{
+    (void)priv;
+    (void)id;
+    (void)header;
+}
+
+static void take_rules(void *priv, struct usbredirfilter_rule *rules, int n)
+{
+    (void)priv;
+    (void)n;
+    free(rules);
+}
+
+static void take_notice(void *priv)
+{
+    (void)priv;
+}
+
 /* ---- Plugging ---- */
 
 /* The protocol's index of an endpoint. */
@@ -441,6 +484,13 @@ static void start_parser(struct opu_usbredir_link *link)
     parser->stop_iso_stream_func = stop_iso;
     parser->start_interrupt_receiving_func = start_events;
     parser->stop_interrupt_receiving_func = stop_events;
+    parser->alloc_bulk_streams_func = alloc_streams;
+    parser->free_bulk_streams_func = free_streams;
+    parser->start_bulk_receiving_func = start_bulk;
+    parser->stop_bulk_receiving_func = stop_bulk;
+    parser->filter_reject_func = take_notice;
+    parser->filter_filter_func = take_rules;
+    parser->device_disconnect_ack_func = take_notice;
     parser->cancel_data_packet_func = take_cancel;
     parser->control_packet_func = take_control;
     parser->bulk_packet_func = take_bulk;

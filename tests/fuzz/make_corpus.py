@@ -119,6 +119,37 @@ def usb_request(kind, request, value, index, length):
 
 FLOATS = struct.pack('<6f', *range(6))
 
+def usbip_submit(sequence, endpoint, n, data=b'', setup=bytes(8), flags=0, packets=0, direction=None):
+    """A USB/IP command with its data."""
+    direction = endpoint >> 7 if direction is None else direction
+    return struct.pack('>10I', 1, sequence, 0x10002, direction, endpoint & 15, flags, n, 0, packets, 0) + setup + data
+
+
+def usbip_unlink(sequence, victim):
+    return struct.pack('>6I', 2, sequence, 0x10002, 0, 0, victim) + bytes(24)
+
+
+def usb_setup(kind, request, value=0, index=0, length=0):
+    return struct.pack('<BBHHH', kind, request, value, index, length)
+
+
+def redir(kind, number, body, wide=True):
+    """A usbredir packet; ids have 64 bits after the greetings."""
+    return struct.pack('<II', kind, len(body)) + struct.pack('<Q' if wide else '<I', number) + body
+
+
+def redir_hello(caps=0x72):
+    return redir(0, 0, b'fuzz'.ljust(64, b'\0') + struct.pack('<I', caps), wide=False)
+
+
+def redir_control(number, kind, request, value=0, index=0, length=0, data=b''):
+    return redir(100, number, struct.pack('<BBBBHHH', kind & 0x80, request, kind, 0, value, index, length) + data)
+
+
+def redir_bulk(number, endpoint, n, data=b''):
+    return redir(101, number, struct.pack('<BBHIH', endpoint, 0, n & 0xffff, 0, n >> 16) + data)
+
+
 CORPUS = {
     'descriptors': {
         'empty': b'',
@@ -284,6 +315,55 @@ CORPUS = {
         'event_reserved': EVENT + opu_event(reserved=1),
         'crc': CRC + bytes(range(256)) * 4,
     },
+}
+
+IMPORTED = b'\xff'  # long pieces, imported
+GREETING = b'\xfe'
+DEVICE = usb_setup(0x80, 6, 0x100, 0, 64)
+CORPUS['usbip'] = {
+    'list': GREETING + b'\x01\x11\x80\x05' + bytes(4),
+    'list_in_pieces': b'\x02' + b'\x01\x11\x80\x05' + bytes(4),
+    'import': GREETING + b'\x01\x11\x80\x03' + bytes(4) + b'1-1'.ljust(32, b'\0') + usbip_submit(1, 0x80, 64, setup=DEVICE),
+    'import_other': GREETING + b'\x01\x11\x80\x03' + bytes(4) + b'9-9'.ljust(32, b'\0'),
+    'other_version': GREETING + b'\x01\x06\x80\x05' + bytes(4),
+    'descriptor': IMPORTED + usbip_submit(1, 0x80, 64, setup=DEVICE),
+    'descriptor_no_room': IMPORTED + usbip_submit(1, 0x80, 4, setup=DEVICE),
+    'echo': IMPORTED + usbip_submit(1, 0x82, 512) + usbip_submit(2, 0x01, 5, b'hello') + usbip_submit(3, 0x83, 64),
+    'echo_in_pieces': b'\x0d' + usbip_submit(1, 0x82, 512) + usbip_submit(2, 0x01, 5, b'hello'),
+    'split': IMPORTED + usbip_submit(1, 0x01, 512, bytes(512)) + usbip_submit(2, 0x01, 7, b'theends') + usbip_submit(3, 0x82, 1024),
+    'zero_packet': IMPORTED + usbip_submit(1, 0x01, 512, bytes(512), flags=0x40) + usbip_submit(2, 0x82, 512, flags=1),
+    'unlink_waiting': IMPORTED + usbip_submit(1, 0x82, 64) + usbip_submit(2, 0x82, 64) + usbip_unlink(3, 1),
+    'unlink_answered': IMPORTED + usbip_submit(1, 0x01, 1, b'x') + usbip_unlink(2, 1) + usbip_unlink(3, 9),
+    'clear_halt': IMPORTED + usbip_submit(1, 0, 0, setup=usb_setup(2, 1, 0, 0x82)),
+    'vendor': IMPORTED + usbip_submit(1, 0, 3, b'abc', setup=usb_setup(0x41, 1, length=3))
+              + usbip_submit(2, 0x80, 8, setup=usb_setup(0xc1, 2, length=8)),
+    'wrong_direction': IMPORTED + usbip_submit(1, 0, 2, b'ab', setup=DEVICE),
+    'too_long': IMPORTED + usbip_submit(1, 0x01, (16 << 20) + 1),
+    'most': IMPORTED + usbip_submit(1, 0x82, 16 << 20) * 9,
+    'isochronous': IMPORTED + usbip_submit(1, 0x82, 64, packets=3),
+    'bad_endpoint': IMPORTED + usbip_submit(1, 0x85, 64) + usbip_submit(1, 0x82, 64, direction=2),
+    'bad_command': IMPORTED + struct.pack('>I', 9) + bytes(44),
+}
+CORPUS['usbredir'] = {
+    'hello': redir_hello(),
+    'hello_twice': redir_hello() + redir(0, 0, bytes(68)),
+    'descriptor': redir_hello() + redir_control(1, 0x80, 6, 0x100, 0, 64),
+    'vendor': redir_hello() + redir_control(1, 0x41, 1, length=3, data=b'abc') + redir_control(2, 0xc1, 2, length=8),
+    'configuration': redir_hello() + redir(6, 1, b'\x01') + redir(7, 2, b'') + redir(9, 3, b'\0\0') + redir(10, 4, b'\0'),
+    'echo': redir_hello() + redir_bulk(1, 0x82, 512) + redir_bulk(2, 0x01, 5, b'hello') + redir_bulk(3, 0x82, 70000),
+    'cancel': redir_hello() + redir_bulk(1, 0x82, 512) + redir(21, 1, b'') + redir(21, 1, b''),
+    'events': redir_hello() + redir(15, 1, b'\x83') + redir_bulk(2, 0x01, 1, b'x') + redir(16, 3, b'\x83'),
+    'event_id': redir_hello() + redir_bulk(2**64 - 1, 0x82, 512) + redir(16, 3, b'\x83'),
+    'reset': redir_hello() + redir(3, 0, b'') + redir_bulk(1, 0x82, 512),
+    'iso': redir_hello() + redir(12, 1, b'\x84\x01\x01') + redir(13, 2, b'\x84') + redir(102, 3, b'\x04\0\x02\0ab'),
+    'interrupt_out': redir_hello() + redir(103, 3, b'\x03\0\x02\0ab'),
+    'streams': redir_hello(0xff) + redir(18, 1, bytes(8)) + redir(19, 2, bytes(4)),
+    'bulk_receiving': redir_hello(0xff) + redir(25, 1, bytes(10)) + redir(26, 2, bytes(5)),
+    'filter': redir_hello(0xff) + redir(22, 0, b'') + redir(23, 0, b'-1,-1,-1,-1,1\0') + redir(24, 0, b''),
+    'too_long': redir_hello() + redir_bulk(1, 0x82, 0x1010000),
+    'length_beyond': redir_hello() + struct.pack('<IIQ', 101, 0xffffffff, 1) + bytes(16),
+    'wrong_side': redir_hello() + redir(1, 0, bytes(10)) + redir(4, 0, bytes(132)) + redir(5, 0, bytes(288)),
+    'no_hello': redir_bulk(1, 0x82, 512),
 }
 
 
