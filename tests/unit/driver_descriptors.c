@@ -490,6 +490,23 @@ static void malformed_configuration_is_refused(void **state)
     assert_false(found_with(35, 0x02)); /* the interrupt endpoint is one of bulk */
 }
 
+/* Too short, and nothing behind it that would tell. */
+static void last_descriptor_that_is_too_short_is_refused(void **state)
+{
+    (void)state;
+    uint8_t bytes[sizeof high_config + 8];
+    struct opu_usb_interface found;
+    memcpy(bytes, high_config, sizeof high_config);
+    bytes[2] = 38;
+    bytes[32] = 6; /* an endpoint */
+    assert_false(opu_usb_find_interface(&found, bytes, 38));
+    memcpy(bytes, high_config, sizeof high_config);
+    static const uint8_t interface[] = {0x08, 0x04, 0x01, 0x00, 0x00, 0xff, 0x00, 0x00};
+    memcpy(bytes + sizeof high_config, interface, sizeof interface);
+    bytes[2] = 47;
+    assert_false(opu_usb_find_interface(&found, bytes, sizeof bytes));
+}
+
 static void interface_without_all_endpoints_is_passed_over(void **state)
 {
     (void)state;
@@ -521,6 +538,7 @@ int main(void)
         cmocka_unit_test(bytes_behind_the_configuration_do_not_matter),
         cmocka_unit_test(cut_configuration_is_not_believed),
         cmocka_unit_test(malformed_configuration_is_refused),
+        cmocka_unit_test(last_descriptor_that_is_too_short_is_refused),
         cmocka_unit_test(interface_without_all_endpoints_is_passed_over),
     };
     return cmocka_run_group_tests_name("driver_descriptors", tests, NULL, NULL);
