@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The firmware's set-ups: out of pieces, within limits, swapped while the optics are at it. */
+/* The firmware's set-ups and calibrations: out of pieces, within limits, swapped while the optics
+ * are at it. */
 #include "driver_rig.h"
 
 #include <math.h>
@@ -206,6 +207,22 @@ static void optics_that_can_not_be_set_up_are_a_fault(void **state)
     rig_round(rig, 2, 0);
 }
 
+static void calibration_is_work_and_its_end_is_told(void **state)
+{
+    struct rig *const rig = *state;
+    assert_int_equal(host_request(&rig->f, false, OPU_WIRE_CALIBRATE, 0, NULL, 0), 0);
+    assert_int_equal(host_status(&rig->f).state, OPU_WIRE_BUSY);
+    (void)rig_work(rig);
+    assert_int_equal(rig->toy.calibrated, 1);
+    assert_int_equal(host_status(&rig->f).state, OPU_WIRE_IDLE);
+    assert_int_equal(host_status(&rig->f).result, 0);
+    rig->toy.fails = "calibrate";
+    assert_int_equal(host_request(&rig->f, false, OPU_WIRE_CALIBRATE, 0, NULL, 0), 0);
+    (void)rig_work(rig);
+    assert_int_equal(host_status(&rig->f).result, -8);
+    assert_message(&rig->f, "calibration: the toy fails");
+}
+
 /* ---- While the optics are at it ---- */
 
 static void flush_once(void *user)
@@ -317,6 +334,7 @@ int main(void)
         RIG_TEST(spoilt_payloads_of_requests_are_refused_with_a_sentence),
         RIG_TEST(limits_are_told),
         RIG_TEST(optics_that_can_not_be_set_up_are_a_fault),
+        RIG_TEST(calibration_is_work_and_its_end_is_told),
         RIG_TEST(what_a_flush_overtakes_is_thrown_away),
         RIG_TEST(long_packets_are_given_up_after_a_flush),
         RIG_TEST(counts_of_the_former_set_up_are_not_sent),
