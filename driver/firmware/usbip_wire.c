@@ -54,7 +54,8 @@ static void put_device(uint8_t *to, const struct opu_usb_identity *identity, uin
     int const n = opu_usb_descriptor(config, sizeof config, identity, 0x80, 6, 2 << 8, 0);
     opu_usb_descriptor(device, sizeof device, identity, 0x80, 6, 1 << 8, 0);
     memset(to, 0, OPU_USBIP_DEVICE_BYTES);
-    memcpy(to, "/sys/devices/opu/usb1/1-1", 25);
+    static const char path[] = "/sys/devices/opu/usb1/" OPU_USBIP_BUSID;
+    memcpy(to, path, sizeof path);
     memcpy(to + 256, OPU_USBIP_BUSID, sizeof OPU_USBIP_BUSID);
     put32(to + 288, OPU_USBIP_DEVID >> 16);
     put32(to + 292, OPU_USBIP_DEVID & 0xffff);
