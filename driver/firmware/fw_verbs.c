@@ -115,12 +115,27 @@ static struct opu_fw_answer next_answer(struct opu_fw *fw)
     return answer;
 }
 
+/* n bytes of an answer are out; keeps it if there are more. Returns n. (locked) */
+static int send_on(struct opu_fw *fw, struct opu_fw_answer answer, size_t n)
+{
+    fw->statistics.bytes_in += n;
+    answer.sent += n;
+    if (answer.sent < answer.bytes) {
+        fw->sending = answer;
+    } else {
+        opu_fw_give(&fw->answers, answer.slot);
+        fw->statistics.answers++;
+        fw->wake_due = true; /* the work may lack room for answers */
+    }
+    return (int)n;
+}
+
 static int in(void *self, uint8_t *data, size_t n)
 {
     struct opu_fw *const fw = self;
     opu_fw_lock(fw);
     opu_fw_heard(fw);
-    struct opu_fw_answer answer = next_answer(fw);
+    struct opu_fw_answer const answer = next_answer(fw);
     uint32_t const epoch = fw->epoch;
     if (answer.slot == OPU_FW_NO_SLOT) {
         opu_fw_leave(fw);
@@ -131,17 +146,13 @@ static int in(void *self, uint8_t *data, size_t n)
     size_t const now = left < n ? left : n;
     memcpy(data, opu_fw_slot(&fw->answers, answer.slot) + answer.sent, now);
     opu_fw_lock(fw);
-    answer.sent += now;
-    fw->statistics.bytes_in += now;
-    if (answer.sent < answer.bytes && epoch == fw->epoch) {
-        fw->sending = answer;
-    } else {
-        opu_fw_give(&fw->answers, answer.slot);
-        fw->statistics.answers++;
-        fw->wake_due = true; /* the work may lack room for answers */
+    int const moved = epoch == fw->epoch ? send_on(fw, answer, now) : OPU_FN_NAK;
+    if (moved < 0) {
+        opu_fw_give(&fw->answers, answer.slot); /* a reset has overtaken it */
+        fw->wake_due = true;
     }
     opu_fw_leave(fw);
-    return (int)now;
+    return moved;
 }
 
 static int event(void *self, uint8_t *data, size_t n)

@@ -262,6 +262,9 @@ static void a_lost_trigger_is_told_in_the_answer_and_by_an_event(void **state)
         opu_wire_get_count(&head, answer.payload + i * OPU_WIRE_COUNT_BYTES);
         assert_int_equal(head.status, i == 3 ? 1 : 0);
     }
+    static const uint8_t nothing[TOY_PIXELS];
+    assert_memory_equal(answer.payload + 5 * OPU_WIRE_COUNT_BYTES + 3 * TOY_PIXELS, nothing,
+                        TOY_PIXELS);
     assert_event(rig, OPU_WIRE_TRIGGER_LOST, 0, 13);
     assert_event(rig, 0, 0, 0);
     assert_int_equal(host_statistics(&rig->f).triggers_lost, 1);

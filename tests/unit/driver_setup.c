@@ -191,6 +191,8 @@ static void optics_that_can_not_be_set_up_are_a_fault(void **state)
     rig_configure(rig);
     rig->toy.fails = "configure";
     assert_true(host_commit(&rig->f, &setup, 6) > 0);
+    assert_int_equal(host_status(&rig->f).state, OPU_WIRE_BUSY);
+    assert_int_equal(host_status(&rig->f).setup, 0);
     (void)rig_work(rig);
     struct opu_wire_status const status = host_status(&rig->f);
     assert_int_equal(status.state, OPU_WIRE_FAULT);
