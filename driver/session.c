@@ -168,6 +168,10 @@ static void *run(void *user)
             (void)cleared; /* if that did not help, the next attempt comes */
             (void)pthread_mutex_lock(&s->lock);
             opu_session_event_start(s);
+        } else if (opu_session_now(s) >= s->wait_until_us) {
+            /* A virtual clock stands still until the caller has seen what time it is. */
+            (void)pthread_cond_broadcast(&s->changed);
+            (void)pthread_cond_wait(&s->changed, &s->lock);
         } else {
             uint64_t const until = next_deadline(s);
             (void)pthread_mutex_unlock(&s->lock);
@@ -281,7 +285,10 @@ void opu_session_close(struct opu_session *s)
         return;
     }
     if (s->has_thread) {
+        (void)pthread_mutex_lock(&s->lock);
         atomic_store(&s->closing, true);
+        (void)pthread_cond_broadcast(&s->changed);
+        (void)pthread_mutex_unlock(&s->lock);
         s->port->ops->wake(s->port);
         (void)pthread_join(s->thread, NULL);
     }

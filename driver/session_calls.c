@@ -63,7 +63,10 @@ int opu_session_wait(struct opu_session *s, uint64_t id, int timeout_ms)
         while (!job->ended && opu_session_now(s) < until) {
             sleep_until(s, until);
         }
-        s->wait_until_us = UINT64_MAX;
+        if (s->wait_until_us != UINT64_MAX) {
+            s->wait_until_us = UINT64_MAX;
+            (void)pthread_cond_broadcast(&s->changed);
+        }
         if (!job->ended) {
             status = opu_fail(OPU_E_TIMEOUT, "%s: batch %llu is not there after %d ms",
                               s->port->name, (unsigned long long)id, timeout_ms);

@@ -108,7 +108,7 @@ struct opu_session {
     uint32_t setup, epoch, sequence; /* of the packets sent; sequence: of the next one */
     uint64_t next_poll_us, motion_us, answer_us;
     struct opu_wire_status polled;
-    uint64_t wait_until_us; /* the caller's deadline; UINT64_MAX: none */
+    uint64_t wait_until_us; /* the caller's deadline, for a virtual clock; UINT64_MAX: none */
     struct opu_session_counts counts;
 };
 

@@ -41,10 +41,9 @@ struct inprocess {
     struct inprocess_counts counts;
     _Atomic uint64_t clock_us;  /* virtual */
     _Atomic uint64_t unplug_us; /* asked for from within a verb: 1 + us; 0: not */
-    atomic_bool plug_wanted;
-    _Atomic(struct opu_function *) replaced;
+    atomic_bool plug_wanted, stopped;
     struct opu_function other;
-    pthread_t handler;
+    bool replaced;
     atomic_bool in_done;
 
     pthread_mutex_t bell_lock; /* below all others */
@@ -115,6 +114,10 @@ static void port_idle(struct opu_port *port, uint64_t deadline_us)
 {
     struct inprocess *const p = of(port);
     uint64_t const now = clock_of(p);
+    if (atomic_load(&p->stopped)) {
+        listen_for(p, 1000);
+        return;
+    }
     uint64_t const tick = now + 50000;
     uint64_t to = deadline_us < tick ? deadline_us : tick;
     struct opu_fault *const fault = opu_board_fault(p->board);
@@ -462,8 +465,7 @@ static int reopen(struct opu_port *port)
     look_at_cable(p);
     if (!p->gone || clock_of(p) >= p->back_us) {
         p->gone = false;
-        struct opu_function *const other = atomic_load(&p->replaced);
-        p->queue.options.function = other != NULL ? *other : opu_board_function(p->board);
+        p->queue.options.function = p->replaced ? p->other : opu_board_function(p->board);
         opu_port_queue_bus_reset(&p->queue);
         status = OPU_PORT_OK;
     }
@@ -480,6 +482,12 @@ static void close_port(struct opu_port *port)
     }
     p->counts.closed = true;
     (void)pthread_mutex_unlock(&p->lock);
+    /* The device lives on. */
+    uint64_t const held = opu_board_held_until_us(p->board);
+    if (held > clock_of(p)) {
+        atomic_store(&p->clock_us, held);
+    }
+    (void)opu_board_step(p->board);
 }
 
 /* ---- Life ---- */
@@ -617,17 +625,28 @@ struct opu_function inprocess_function(struct inprocess *p)
     return opu_board_function(p->board);
 }
 
-void inprocess_replace(struct inprocess *p, const struct opu_function *function)
+void inprocess_replace_later(struct inprocess *p, const struct opu_function *function)
 {
     (void)pthread_mutex_lock(&p->lock);
+    p->replaced = function != NULL;
     if (function != NULL) {
         p->other = *function;
     }
-    atomic_store(&p->replaced, function != NULL ? &p->other : NULL);
-    if (!p->gone) {
-        p->queue.options.function = function != NULL ? *function : opu_board_function(p->board);
-    }
     (void)pthread_mutex_unlock(&p->lock);
+}
+
+void inprocess_replace(struct inprocess *p, const struct opu_function *function)
+{
+    inprocess_replace_later(p, function);
+    (void)pthread_mutex_lock(&p->lock);
+    p->queue.options.function = function != NULL ? *function : opu_board_function(p->board);
+    (void)pthread_mutex_unlock(&p->lock);
+    ring(p);
+}
+
+void inprocess_stop_clock(struct inprocess *p, bool stop)
+{
+    atomic_store(&p->stopped, stop);
     ring(p);
 }
 

@@ -42,10 +42,13 @@ void inprocess_unplug(struct inprocess *p, uint64_t us);
 void inprocess_plug(struct inprocess *p);
 /* The next transfer that can suffer it does. */
 void inprocess_strike(struct inprocess *p, enum opu_fault_kind kind);
-/* Another device in place of the board; NULL: the board again. */
+/* Another device in place of the board, at once or when it is plugged in; NULL: the board again. */
 void inprocess_replace(struct inprocess *p, const struct opu_function *function);
+void inprocess_replace_later(struct inprocess *p, const struct opu_function *function);
 /* The function behind the queues, to be wrapped. */
 struct opu_function inprocess_function(struct inprocess *p);
+/* A virtual clock stands still: nothing that wants time happens. */
+void inprocess_stop_clock(struct inprocess *p, bool stop);
 /* Cancelled transfers end so many rounds of handle() later; a cancel before that is forgotten. */
 void inprocess_slow_cancel(struct inprocess *p, unsigned rounds);
 
