@@ -46,7 +46,8 @@ struct opu_emulator_options {
  * thread alone until destroy. On failure *out is NULL. To attach, the process should be root's: it
  * becomes options->user in here, for good, also where something fails afterwards.
  * @return OPU_OK, OPU_E_INVALID, OPU_E_UNSUPPORTED (optics of floats; this system lacks the port),
- * OPU_E_NOT_FOUND (no vhci_hcd: the sentence says modprobe), OPU_E_IO, OPU_E_NO_MEMORY
+ * OPU_E_NOT_FOUND (no vhci_hcd: the sentence says modprobe), OPU_E_BUSY (the TCP port, or all of
+ * vhci_hcd's, are taken), OPU_E_IO, OPU_E_NO_MEMORY
  */
 OPU_NODISCARD OPU_API int opu_emulator_create(struct opu_emulator **out,
                                               struct opu_context *context,
