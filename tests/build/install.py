@@ -86,6 +86,17 @@ def all_headers_are_installed(tree):
     assert seen == wanted, f"installed {sorted(seen)}, wanted {sorted(wanted)}"
 
 
+def udev_rule_is_installed_where_udev_looks(tree):
+    """Only where the driver is built."""
+    if "usb:" not in tree.call(tree.command, "devices"):
+        return
+    rule = tree.one("60-opu.rules")
+    assert rule.parent.name == "rules.d", f"the rule lies in {rule.parent}"
+    text = rule.read_text()
+    for part in ('TAG+="uaccess"', 'MODE="0660"', 'GROUP="plugdev"', 'ATTR{product}=="opu *"'):
+        assert part in text, f"the rule lacks {part}"
+
+
 def runtime_path_is_that_of_the_system(tree):
     """OpenBLAS's own folder may stand there (it picks the OpenMP build), nothing of the build may."""
     for path in [tree.library, tree.command]:
@@ -153,6 +164,7 @@ def main():
         tap.test("soname is that of the interface", soname_is_that_of_the_interface, tree, version)
         tap.test("version is the same everywhere", version_is_the_same_everywhere, tree, version)
         tap.test("all headers are installed", all_headers_are_installed, tree)
+        tap.test("the udev rule is installed where udev looks", udev_rule_is_installed_where_udev_looks, tree)
         tap.test("the run-time path is that of the system", runtime_path_is_that_of_the_system, tree)
         tap.test("nothing names the folders of the build", nothing_names_the_build_machine, tree)
         tap.test("an outside program projects", outside_program_projects, tree)
