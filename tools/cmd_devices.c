@@ -4,79 +4,90 @@
 
 #include <string.h>
 
+/* Hardware is asked once: every look opens it. */
 struct found {
-    bool json;
     json_t *list;
     int width;
-    size_t n;
 };
-
-static int widest(void *user, const char *uri, const char *description)
-{
-    struct found *const found = user;
-    int const width = (int)strlen(uri);
-    (void)description;
-    found->width = width > found->width ? width : found->width;
-    found->n++;
-    return 0;
-}
 
 static int take(void *user, const char *uri, const char *description)
 {
     struct found *const found = user;
-    if (found->json) {
-        json_array_append_new(found->list,
-                              json_pack("{s:s, s:s}", "uri", uri, "description", description));
-    } else {
-        printf("  %-*s  %s\n", found->width, uri, description);
-    }
+    int const width = (int)strlen(uri);
+    found->width = width > found->width ? width : found->width;
+    json_array_append_new(found->list,
+                          json_pack("{s:s, s:s}", "uri", uri, "description", description));
     return 0;
 }
 
-static int run_json(struct cli *cli)
+static int write_json(struct cli *cli, const struct found *found)
 {
     json_t *const document = cli_json_new(cli), *const backends = json_array();
-    struct found found = {.json = true, .list = json_array()};
     for (size_t i = 0; opu_backend_info(i) != NULL; i++) {
         json_array_append_new(backends,
                               json_pack("{s:s, s:s}", "scheme", opu_backend_info(i)->scheme,
                                         "summary", opu_backend_info(i)->summary));
     }
-    int const status = opu_device_scan(cli->context, take, &found);
     json_object_set_new(document, "backends", backends);
-    json_object_set_new(document, "devices", found.list);
-    if (status < 0) {
-        json_decref(document);
-        return cli_fail(cli, CLI_AT_DEVICE, status);
-    }
+    json_object_set(document, "devices", found->list);
     return cli_json_write(cli, document);
 }
 
-static int run(struct cli *cli, const void *options, int argc, char **argv)
+static bool has_scheme(const char *uri, const char *scheme)
 {
-    struct found found = {.width = 8};
-    (void)options;
-    (void)argc;
-    (void)argv;
-    if (cli->json) {
-        return run_json(cli);
+    size_t const n = strlen(scheme);
+    return strncmp(uri, scheme, n) == 0 && uri[n] == ':';
+}
+
+static bool is_there(const struct found *found, const char *scheme)
+{
+    for (size_t i = 0; i < json_array_size(found->list); i++) {
+        const json_t *const device = json_array_get(found->list, i);
+        if (has_scheme(json_string_value(json_object_get(device, "uri")), scheme)) {
+            return true;
+        }
     }
-    int status = opu_device_scan(cli->context, widest, &found);
-    if (status < 0) {
-        return cli_fail(cli, CLI_AT_DEVICE, status);
-    }
+    return false;
+}
+
+static int write_text(const struct found *found)
+{
     puts("Kinds of device:");
     for (size_t i = 0; opu_backend_info(i) != NULL; i++) {
         char scheme[64];
         snprintf(scheme, sizeof scheme, "%s:", opu_backend_info(i)->scheme);
-        printf("  %-*s  %s\n", found.width, scheme, opu_backend_info(i)->summary);
+        printf("  %-*s  %s\n", found->width, scheme, opu_backend_info(i)->summary);
     }
     puts("\nDevices that are there:");
-    status = opu_device_scan(cli->context, take, &found);
-    if (found.n == 0) {
-        puts("  none");
+    for (size_t i = 0; i < json_array_size(found->list); i++) {
+        const json_t *const device = json_array_get(found->list, i);
+        printf("  %-*s  %s\n", found->width, json_string_value(json_object_get(device, "uri")),
+               json_string_value(json_object_get(device, "description")));
     }
-    return status < 0 ? cli_fail(cli, CLI_AT_DEVICE, status) : CLI_OK;
+    for (size_t i = 0; opu_backend_info(i) != NULL; i++) {
+        char scheme[64];
+        if (!is_there(found, opu_backend_info(i)->scheme)) {
+            snprintf(scheme, sizeof scheme, "%s:", opu_backend_info(i)->scheme);
+            printf("  %-*s  nothing is plugged in\n", found->width, scheme);
+        }
+    }
+    return CLI_OK;
+}
+
+static int run(struct cli *cli, const void *options, int argc, char **argv)
+{
+    struct found found = {.list = json_array(), .width = 8};
+    (void)options;
+    (void)argc;
+    (void)argv;
+    int status = opu_device_scan(cli->context, take, &found);
+    if (status < 0) {
+        status = cli_fail(cli, CLI_AT_DEVICE, status);
+    } else {
+        status = cli->json ? write_json(cli, &found) : write_text(&found);
+    }
+    json_decref(found.list);
+    return status;
 }
 
 static const struct cli_example examples[] = {
