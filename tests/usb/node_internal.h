@@ -12,7 +12,7 @@
 #include <umockdev.h>
 
 #define NODES 8
-#define CLIENTS 8
+#define CLIENTS 32
 
 /* A URB of a host's. */
 struct node_urb {
@@ -41,6 +41,7 @@ struct usb_node {
     unsigned disabled; /* bulk endpoints whose split transfer broke off */
     const void *claimed;
     const void *clients[CLIENTS];
+    UMockdevIoctlClient *guests[CLIENTS]; /* those of umockdev's route */
     struct usb_node_counts counts;
 
     bool plugged; /* as libusb sees it */
@@ -84,5 +85,7 @@ void usb_node_signal(struct usb_node *node);
 /* ---- node_umockdev.c ---- */
 
 UMockdevIoctlBase *usb_route_handler(struct usb_node *node);
+/* Forgets the hosts that have gone. Under the lock. */
+void usb_route_sweep(struct usb_node *node, bool all);
 
 #endif

@@ -253,6 +253,7 @@ void usb_node_destroy(struct usb_node *node)
     usb_node_unplug(node);
     usb_nodes[node->options.port] = NULL;
     g_object_unref(node->handler);
+    usb_route_sweep(node, true);
     for (size_t i = 0; i < CLIENTS; i++) {
         if (node->clients[i] != NULL) {
             usb_node_forget(node, node->clients[i], NULL);

@@ -94,6 +94,18 @@ static int other(struct usb_node *node, UMockdevIoctlClient *client, UMockdevIoc
     return status;
 }
 
+void usb_route_sweep(struct usb_node *node, bool all)
+{
+    for (size_t i = 0; i < CLIENTS; i++) {
+        UMockdevIoctlClient *const client = node->guests[i];
+        if (client != NULL && (all || !umockdev_ioctl_client_get_connected(client))) {
+            usb_node_forget(node, client, let_go);
+            node->guests[i] = NULL;
+            g_object_unref(client);
+        }
+    }
+}
+
 static gboolean on_ioctl(UMockdevIoctlBase *base, UMockdevIoctlClient *client, gpointer user)
 {
     struct usb_node *const node = user;
@@ -109,6 +121,7 @@ static gboolean on_ioctl(UMockdevIoctlBase *base, UMockdevIoctlClient *client, g
     } else if (request == USBDEVFS_DISCARDURB) {
         status = discard(node, client, arg);
     } else {
+        usb_route_sweep(node, false);
         status = other(node, client, arg, request);
     }
     usb_node_unlock(node);
@@ -116,20 +129,20 @@ static gboolean on_ioctl(UMockdevIoctlBase *base, UMockdevIoctlClient *client, g
     return TRUE;
 }
 
-static void on_closed(UMockdevIoctlClient *client, GParamSpec *property, gpointer user)
-{
-    struct usb_node *const node = user;
-    (void)property;
-    usb_node_lock(node);
-    usb_node_forget(node, client, let_go);
-    usb_node_unlock(node);
-}
-
-/* The handler's "client-vanished" is never sent; the client's own property tells. */
+/* umockdev does not say when a client has gone, but knows when it is asked. */
 static void on_connected(UMockdevIoctlBase *base, UMockdevIoctlClient *client, gpointer user)
 {
+    struct usb_node *const node = user;
     (void)base;
-    (void)g_signal_connect(client, "notify::connected", G_CALLBACK(on_closed), user);
+    usb_node_lock(node);
+    usb_route_sweep(node, false);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        if (node->guests[i] == NULL) {
+            node->guests[i] = g_object_ref(client);
+            break;
+        }
+    }
+    usb_node_unlock(node);
 }
 
 UMockdevIoctlBase *usb_route_handler(struct usb_node *node)
