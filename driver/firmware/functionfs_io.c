@@ -183,17 +183,35 @@ void opu_ffs_io_step(struct opu_ffs_io *io)
     uint64_t count_done;
     ssize_t const n = read(io->done_fd, &count_done, sizeof count_done);
     (void)n;
-    while (reap(io, 0) > 0) {
-    }
+    (void)reap(io, 0);
     halt_in(io);
     opu_port_queue_ask(&io->queue);
 }
 
+/* Has the kernel give back all chunks of the endpoints up to `last`; what is in them is dropped. */
+static void bring_back(struct opu_ffs_io *io, int last)
+{
+    size_t left = 1;
+    io->enabled = false; /* nothing sets off meanwhile */
+    for (int end = OUT; end <= last; end++) {
+        call_all_back(io, end);
+    }
+    for (long back = 1; left > 0 && back > 0;) {
+        left = 0;
+        for (int end = OUT; end <= last; end++) {
+            left += count(io, end, UNDER_WAY);
+        }
+        back = left > 0 ? reap(io, FLUSH_MS) : 0;
+    }
+}
+
+/* The kernel gives back what was under way when the host went; some of it may not have arrived. */
 void opu_ffs_io_enable(struct opu_ffs_io *io)
 {
-    opu_port_queue_bus_reset(&io->queue);
-    io->enabled = true;
+    bring_back(io, EVENT);
+    opu_port_queue_unplug(&io->queue, OPU_URB_GONE);
     io->halting_in = false;
+    io->enabled = true;
     start_all(io);
 }
 
@@ -209,13 +227,7 @@ void opu_ffs_io_disable(struct opu_ffs_io *io)
 void opu_ffs_io_flush(struct opu_ffs_io *io)
 {
     bool const enabled = io->enabled;
-    io->enabled = false; /* nothing sets off meanwhile */
-    while (reap(io, 0) > 0) {
-    }
-    call_all_back(io, OUT);
-    call_all_back(io, IN);
-    while (count(io, OUT, UNDER_WAY) + count(io, IN, UNDER_WAY) > 0 && reap(io, FLUSH_MS) > 0) {
-    }
+    bring_back(io, IN);
     for (size_t i = 0; i < N_CHUNKS; i++) {
         struct chunk *const chunk = &io->chunks[i];
         if (chunk->end == OUT && chunk->place == IN_QUEUE) {
@@ -223,8 +235,11 @@ void opu_ffs_io_flush(struct opu_ffs_io *io)
             chunk->place = AT_REST;
         }
     }
+    if (io->halting_in) { /* too late for that: the host starts anew */
+        io->halting_in = false;
+        opu_port_queue_clear_halt(&io->queue, OPU_USB_IN);
+    }
     io->enabled = enabled;
-    halt_in(io);
     start_all(io);
 }
 

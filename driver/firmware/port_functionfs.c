@@ -100,7 +100,7 @@ static int take_events(struct functionfs *port)
     struct usb_functionfs_event events[N_EVENTS];
     ssize_t const n = read(port->control, events, sizeof events);
     if (n < 0) {
-        return errno == EAGAIN || errno == EINTR || errno == EIDRM
+        return errno == EAGAIN || errno == EINTR || errno == EIDRM || errno == EL2HLT
                    ? OPU_GADGET_OK
                    : opu_gadget_fail(&port->gadget.failure, OPU_GADGET_IO, "ep0: %s",
                                      strerror(errno));
@@ -141,6 +141,7 @@ static int move_plug(struct functionfs *port)
 {
     uint64_t const away = atomic_exchange(&port->gadget.away_us, 0);
     if (away > 0) {
+        port->waits = false;
         int const status = plug(port, false, &port->gadget.failure);
         port->plug_us = opu_gadget_now_us() + away;
         return status;
@@ -149,11 +150,12 @@ static int move_plug(struct functionfs *port)
                                                 : OPU_GADGET_OK;
 }
 
+/* While a request waits, reading would stall it; what the host does meanwhile is heard later. */
 static int turn(struct functionfs *port)
 {
     struct pollfd fds[3] = {{.fd = -1},
                             {.fd = opu_ffs_io_fd(port->io), .events = POLLIN},
-                            {.fd = port->control, .events = POLLIN}};
+                            {.fd = port->waits ? -1 : port->control, .events = POLLIN}};
     if (!opu_gadget_wait(&port->gadget, fds, 3, port->plug_us)) {
         return port->gadget.failure.status;
     }
