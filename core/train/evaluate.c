@@ -72,7 +72,9 @@ struct opu_optical opu_trainer_optical(const struct opu_trainer *trainer)
     struct opu_device_stats now = {.size = sizeof now};
     (void)opu_device_statistics(trainer->device, &now); /* can't fail: its size is set */
     const struct opu_device_stats *base = &trainer->optical_base;
-    sum.frames += now.frames - base->frames;
+    /* Frames that were lost and sent again are one each: metrics are the seed's, whatever the line
+     * does. */
+    sum.frames += (now.frames - now.retries) - (base->frames - base->retries);
     sum.pixels += now.pixels - base->pixels;
     sum.saturated += now.saturated - base->saturated;
     sum.seconds += now.optical_s - base->optical_s;
