@@ -55,7 +55,8 @@ struct opu_port_ops {
     int (*submit)(struct opu_port *port, struct opu_port_transfer *transfer);
     /* Any thread; done() comes later with CANCELLED, or with what was faster. */
     void (*cancel)(struct opu_port *port, struct opu_port_transfer *transfer);
-    /* Event thread: waits at most wait_us for something to end, and calls its done(). */
+    /* Event thread: waits at most wait_us (UINT64_MAX: nothing is due) for something to end, and
+     * calls its done(). It may return sooner. */
     void (*handle)(struct opu_port *port, uint64_t wait_us);
     /* Any thread: handle() returns soon. */
     void (*wake)(struct opu_port *port);
@@ -65,7 +66,8 @@ struct opu_port_ops {
     int (*control)(struct opu_port *port, bool in, uint8_t request, uint16_t value, uint8_t *data,
                    size_t n, unsigned timeout_ms);
     int (*clear_halt)(struct opu_port *port, enum opu_port_end end);
-    /* After GONE, with no transfer under way: looks for the same device again. OK: it is open and
+    /* With no transfer under way and no memory of the port in use, after GONE or where the device
+     * turned out to be another: closes it and looks for the same device again. OK: it is open and
      * claimed; GONE: not there yet; ERROR with a sentence (opu_fail) for what will not get better.
      */
     int (*reopen)(struct opu_port *port);

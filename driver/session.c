@@ -51,7 +51,7 @@ static void log_event(struct opu_session *s, const struct opu_wire_event *event)
     bool const grave =
         event->kind == OPU_WIRE_OVER_TEMPERATURE || event->kind == OPU_WIRE_INTERLOCK;
     opu_context_log(s->context, grave ? OPU_LOG_WARNING : OPU_LOG_DEBUG, "usb",
-                    "%s: frame %llu: %s: %u", s->port->name, (unsigned long long)event->frame,
+                    "%s: frame %llu: %s: %u", s->name, (unsigned long long)event->frame,
                     known ? texts[event->kind] : "an event of a kind unknown", event->value);
 }
 
@@ -194,8 +194,7 @@ static int start_thread(struct opu_session *s)
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     s->has_thread = pthread_create(&s->thread, NULL, run, s) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return s->has_thread ? OPU_OK
-                         : opu_fail(OPU_E_NO_MEMORY, "%s: no thread to be had", s->port->name);
+    return s->has_thread ? OPU_OK : opu_fail(OPU_E_NO_MEMORY, "%s: no thread to be had", s->name);
 }
 
 static int start_locks(struct opu_session *s)
@@ -207,9 +206,8 @@ static int start_locks(struct opu_session *s)
                       pthread_cond_init(&s->changed, &attributes) == 0;
         (void)pthread_condattr_destroy(&attributes);
     }
-    return s->has_lock && s->has_cond
-               ? OPU_OK
-               : opu_fail(OPU_E_NO_MEMORY, "%s: no lock to be had", s->port->name);
+    return s->has_lock && s->has_cond ? OPU_OK
+                                      : opu_fail(OPU_E_NO_MEMORY, "%s: no lock to be had", s->name);
 }
 
 static void set_options(struct opu_session_options *to, const struct opu_session_options *from)
@@ -252,6 +250,7 @@ int opu_session_open(struct opu_session **out, struct opu_context *context, stru
     }
     s->context = context;
     s->port = port;
+    memcpy(s->name, port->name, sizeof s->name);
     s->wait_until_us = UINT64_MAX;
     atomic_init(&s->closing, false);
     set_options(&s->options, options);

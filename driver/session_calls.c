@@ -50,7 +50,7 @@ int opu_session_wait(struct opu_session *s, uint64_t id, int timeout_ms)
     }
     int status = OPU_OK;
     if (job == NULL) {
-        status = opu_fail(OPU_E_INVALID, "%s: no batch %llu is under way", s->port->name,
+        status = opu_fail(OPU_E_INVALID, "%s: no batch %llu is under way", s->name,
                           (unsigned long long)id);
     } else {
         uint64_t const until = timeout_ms < 0
@@ -68,8 +68,8 @@ int opu_session_wait(struct opu_session *s, uint64_t id, int timeout_ms)
             (void)pthread_cond_broadcast(&s->changed);
         }
         if (!job->ended) {
-            status = opu_fail(OPU_E_TIMEOUT, "%s: batch %llu is not there after %d ms",
-                              s->port->name, (unsigned long long)id, timeout_ms);
+            status = opu_fail(OPU_E_TIMEOUT, "%s: batch %llu is not there after %d ms", s->name,
+                              (unsigned long long)id, timeout_ms);
         } else {
             status = job->status < 0 ? opu_fail(job->status, "%s", job->sentence) : OPU_OK;
             job->id = 0;
@@ -103,7 +103,7 @@ static int encode(struct opu_session *s, const struct opu_frame_setup *setup)
     if (setup->n_exposures > OPU_WIRE_TABLE_MAX || setup->n_references > OPU_WIRE_TABLE_MAX) {
         return opu_fail(OPU_E_UNSUPPORTED,
                         "%s: tables of %zu exposures and %zu references, the wire has room for %u",
-                        s->port->name, setup->n_exposures, setup->n_references, OPU_WIRE_TABLE_MAX);
+                        s->name, setup->n_exposures, setup->n_references, OPU_WIRE_TABLE_MAX);
     }
     struct opu_wire_reference *const references =
         opu_calloc(s->context, setup->n_references, sizeof *references);
@@ -135,7 +135,7 @@ static int encode(struct opu_session *s, const struct opu_frame_setup *setup)
     opu_context_free(s->context, references);
     return s->block_bytes > 0
                ? OPU_OK
-               : opu_fail(OPU_E_UNSUPPORTED, "%s: the wire can't carry this set-up", s->port->name);
+               : opu_fail(OPU_E_UNSUPPORTED, "%s: the wire can't carry this set-up", s->name);
 }
 
 static int set_up(struct opu_session *s, const struct opu_frame_setup *setup, bool suspect,
@@ -159,7 +159,7 @@ static int configure(struct opu_session *s, void *arg)
     if (opu_session_active(s)) {
         (void)pthread_mutex_unlock(&s->lock);
         return opu_fail(OPU_E_BUSY, "%s: a batch is under way; wait for it before a new set-up",
-                        s->port->name);
+                        s->name);
     }
     bool const suspect = s->suspect;
     bool const dirty = s->trouble != OPU_TROUBLE_NONE;
@@ -232,12 +232,12 @@ static int state_get(struct opu_session *s, void *arg)
     OPU_TRY(moved);
     int const fault = opu_wire_get_bytes(&body, &n, s->control, (size_t)moved);
     if (fault != OPU_WIRE_OK) {
-        return opu_fail(OPU_E_IO, "%s: its state: %s", s->port->name, opu_wire_fault_text(fault));
+        return opu_fail(OPU_E_IO, "%s: its state: %s", s->name, opu_wire_fault_text(fault));
     }
     n = strnlen((const char *)body, n);
     if (n >= to->n) {
-        return opu_fail(OPU_E_INVALID, "%s: its state has %zu bytes, room is for %zu",
-                        s->port->name, n, to->n - 1);
+        return opu_fail(OPU_E_INVALID, "%s: its state has %zu bytes, room is for %zu", s->name, n,
+                        to->n - 1);
     }
     memcpy(to->text, body, n);
     to->text[n] = '\0';
@@ -255,7 +255,7 @@ static int state_set(struct opu_session *s, void *arg)
 {
     const struct text *const from = arg;
     if (from->n > OPU_WIRE_STATE_BYTES) {
-        return opu_fail(OPU_E_INVALID, "%s: a state of %zu bytes, wanted at most %u", s->port->name,
+        return opu_fail(OPU_E_INVALID, "%s: a state of %zu bytes, wanted at most %u", s->name,
                         from->n, OPU_WIRE_STATE_BYTES);
     }
     size_t const bytes = opu_wire_put_bytes(s->control, from->text, from->n);
@@ -279,9 +279,9 @@ static int statistics(struct opu_session *s, void *arg)
     int const n = opu_session_ask(s, OPU_WIRE_STATISTICS);
     OPU_TRY(n);
     int const fault = opu_wire_get_statistics(arg, s->control, (size_t)n);
-    return fault == OPU_WIRE_OK ? OPU_OK
-                                : opu_fail(OPU_E_IO, "%s: its statistics: %s", s->port->name,
-                                           opu_wire_fault_text(fault));
+    return fault == OPU_WIRE_OK
+               ? OPU_OK
+               : opu_fail(OPU_E_IO, "%s: its statistics: %s", s->name, opu_wire_fault_text(fault));
 }
 
 int opu_session_statistics(struct opu_session *session, struct opu_wire_statistics *to)

@@ -65,6 +65,7 @@ struct opu_session_shape {
 struct opu_session {
     struct opu_context *context;
     struct opu_port *port;
+    char name[64]; /* of the port when it was opened: it may be another after a replug */
     struct opu_session_options options;
     struct opu_wire_info info;
     pthread_mutex_t lock;

@@ -208,10 +208,10 @@ int opu_session_submit(struct opu_session *session, struct opu_frame_batch *batc
         room = session->jobs[i].id == 0 ? &session->jobs[i] : NULL;
     }
     if (!session->configured) {
-        status = opu_fail(OPU_E_INVALID, "%s: not configured", session->port->name);
+        status = opu_fail(OPU_E_INVALID, "%s: not configured", session->name);
     } else if (room == NULL) {
         status = opu_fail(OPU_E_BUSY, "%s: %d batches are under way; wait for one first",
-                          session->port->name, OPU_SESSION_JOBS);
+                          session->name, OPU_SESSION_JOBS);
     } else {
         room->id = *job = ++session->last_job;
         room->batch = *batch;
@@ -234,11 +234,11 @@ int opu_session_cancel(struct opu_session *session, uint64_t job)
     (void)pthread_mutex_lock(&session->lock);
     struct opu_session_job *const found = opu_session_find(session, job);
     if (found == NULL) {
-        status = opu_fail(OPU_E_NOT_FOUND, "%s: no batch %llu is under way", session->port->name,
+        status = opu_fail(OPU_E_NOT_FOUND, "%s: no batch %llu is under way", session->name,
                           (unsigned long long)job);
     } else if (!found->ended) {
         char sentence[OPU_SESSION_SENTENCE];
-        (void)opu_fail(OPU_E_CANCELLED, "%s: batch %llu was cancelled", session->port->name,
+        (void)opu_fail(OPU_E_CANCELLED, "%s: batch %llu was cancelled", session->name,
                        (unsigned long long)job);
         size_t const n = strnlen(opu_error_message(), sizeof sentence - 1);
         memcpy(sentence, opu_error_message(), n);

@@ -62,7 +62,7 @@ static int clear_halts(struct opu_session *s)
     static const enum opu_port_end ends[] = {OPU_PORT_OUT, OPU_PORT_IN};
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         if (s->port->ops->clear_halt(s->port, ends[i]) == OPU_PORT_GONE) {
-            return opu_fail(OPU_E_GONE, "%s: was unplugged", s->port->name);
+            return opu_fail(OPU_E_GONE, "%s: was unplugged", s->name);
         }
     }
     return OPU_OK;
@@ -103,7 +103,7 @@ static int come_back(struct opu_session *s, bool once)
     struct opu_port *const port = s->port;
     uint64_t const deadline =
         opu_session_now(s) + (once ? 0 : (uint64_t)s->options.replug_ms * 1000u);
-    opu_context_log(s->context, OPU_LOG_WARNING, "usb", "%s: serial %s was unplugged", port->name,
+    opu_context_log(s->context, OPU_LOG_WARNING, "usb", "%s: serial %s was unplugged", s->name,
                     s->info.serial);
     for (;;) {
         int const opened = port->ops->reopen(port);
@@ -118,7 +118,7 @@ static int come_back(struct opu_session *s, bool once)
             return opu_fail(OPU_E_GONE, "%.400s", opu_error_message());
         }
         if (opu_session_now(s) >= deadline || atomic_load(&s->closing)) {
-            return opu_fail(OPU_E_GONE, "%s: serial %s was unplugged, and %s", port->name,
+            return opu_fail(OPU_E_GONE, "%s: serial %s was unplugged, and %s", s->name,
                             s->info.serial, once ? "is not back" : "did not come back in time");
         }
         opu_session_doze(s, REOPEN_US);
@@ -143,7 +143,7 @@ static bool try_again(struct opu_session *s, enum opu_trouble trouble)
         char why[OPU_SESSION_SENTENCE], sentence[2 * OPU_SESSION_SENTENCE];
         keep(why, s->sentence);
         (void)snprintf(sentence, sizeof sentence, "%s: no progress in %d tries; the last time: %s",
-                       s->port->name, OPU_SESSION_TRIES, why);
+                       s->name, OPU_SESSION_TRIES, why);
         s->trouble = OPU_TROUBLE_NONE;
         give_up(s, trouble == OPU_TROUBLE_GONE ? OPU_E_GONE : OPU_E_DEVICE, sentence,
                 trouble == OPU_TROUBLE_GONE ? OPU_TROUBLE_GONE : OPU_TROUBLE_FLUSH);
@@ -223,13 +223,12 @@ void opu_session_recover(struct opu_session *s)
     }
     unlocked_pause(s);
     if (trouble == OPU_TROUBLE_ANSWER) {
-        opu_context_log(s->context, OPU_LOG_INFO, "usb", "%s: %s; trying again", s->port->name,
-                        why);
+        opu_context_log(s->context, OPU_LOG_INFO, "usb", "%s: %s; trying again", s->name, why);
     }
     int const status = gone ? come_back(s, once) : flush(s);
     if (gone && status == OPU_OK) {
-        opu_context_log(s->context, OPU_LOG_WARNING, "usb", "%s: serial %s is back", s->port->name,
-                        s->info.serial);
+        opu_context_log(s->context, OPU_LOG_WARNING, "usb", "%s: serial %s is back, at %s", s->name,
+                        s->info.serial, s->port->name);
     }
     (void)pthread_mutex_lock(&s->lock);
     conclude(s, trouble, status);

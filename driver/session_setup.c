@@ -14,7 +14,7 @@
 
 static int fail_request(struct opu_session *s, int status, const char *about)
 {
-    const char *const name = s->port->name;
+    const char *const name = s->name;
     switch (status) {
     case OPU_PORT_GONE:
         return opu_fail(OPU_E_GONE, "%s: was unplugged", name);
@@ -70,11 +70,10 @@ static int fail_payload(struct opu_session *s, int fault, int n, uint8_t request
 {
     if (fault == OPU_WIRE_OTHER_VERSION) {
         return opu_fail(OPU_E_UNSUPPORTED, "%s: speaks version %u of the wire, this library %u",
-                        s->port->name, opu_wire_wrap_version(s->control, (size_t)n),
-                        OPU_WIRE_VERSION);
+                        s->name, opu_wire_wrap_version(s->control, (size_t)n), OPU_WIRE_VERSION);
     }
-    return opu_fail(OPU_E_IO, "%s: asked for %s, %d bytes came: %s", s->port->name, about(request),
-                    n, opu_wire_fault_text(fault));
+    return opu_fail(OPU_E_IO, "%s: asked for %s, %d bytes came: %s", s->name, about(request), n,
+                    opu_wire_fault_text(fault));
 }
 
 int opu_session_ask_status(struct opu_session *s, struct opu_wire_status *status)
@@ -98,9 +97,9 @@ int opu_session_refusal(struct opu_session *s, int status, const char *what)
         n_text--;
     }
     if (n_text == 0) {
-        return opu_fail(status, "%s: the device refused %s", s->port->name, what);
+        return opu_fail(status, "%s: the device refused %s", s->name, what);
     }
-    return opu_fail(status, "%s: %.*s", s->port->name, (int)n_text, (const char *)text);
+    return opu_fail(status, "%s: %.*s", s->name, (int)n_text, (const char *)text);
 }
 
 /* ---- Who it is ---- */
@@ -113,7 +112,7 @@ static int check_info(const struct opu_session *s, const struct opu_wire_info *i
         return opu_fail(OPU_E_DEVICE,
                         "%s: its facts lack a serial number, inputs, pixels or room for packets "
                         "(queue %u, %u bytes out, %u in)",
-                        s->port->name, info->queue, info->max_out_bytes, info->max_in_bytes);
+                        s->name, info->queue, info->max_out_bytes, info->max_in_bytes);
     }
     return OPU_OK;
 }
@@ -133,13 +132,13 @@ int opu_session_greet(struct opu_session *s, bool known)
         s->info = info;
     } else if (strcmp(info.serial, s->info.serial) != 0) {
         return opu_fail(OPU_E_NOT_FOUND, "%s: was unplugged; serial %s is there now, wanted %s",
-                        s->port->name, info.serial, s->info.serial);
+                        s->name, info.serial, s->info.serial);
     } else if (strcmp(info.identity, s->info.identity) != 0 ||
                info.max_out_bytes < s->wanted.out_bytes || info.max_in_bytes < s->wanted.in_bytes) {
         return opu_fail(OPU_E_NOT_FOUND,
                         "%s: serial %s was unplugged and is another device now: \"%.80s\", was "
                         "\"%.80s\"",
-                        s->port->name, info.serial, info.identity, s->info.identity);
+                        s->name, info.serial, info.identity, s->info.identity);
     }
     s->stranger = false;
     return OPU_OK;
@@ -175,7 +174,7 @@ static int settle(struct opu_session *s, struct opu_wire_status *status)
             return OPU_OK;
         }
         if (opu_session_now(s) >= deadline || atomic_load(&s->closing)) {
-            return opu_fail(OPU_E_DEVICE, "%s: has been setting up for %u ms", s->port->name,
+            return opu_fail(OPU_E_DEVICE, "%s: has been setting up for %u ms", s->name,
                             s->options.setup_ms);
         }
         opu_session_doze(s, pause);

@@ -40,7 +40,7 @@ int opu_session_plan(const struct opu_session *s, struct opu_session_shape *shap
         return opu_fail(OPU_E_UNSUPPORTED,
                         "%s: %zu inputs and %zu pixels make packets of %zu and %zu bytes, the "
                         "device has room for %u and %u",
-                        s->port->name, setup->n_inputs, setup->n_pixels, most + out, most + in,
+                        s->name, setup->n_inputs, setup->n_pixels, most + out, most + in,
                         info->max_out_bytes, info->max_in_bytes);
     }
     size_t const room_out = wish < info->max_out_bytes ? wish : info->max_out_bytes;
@@ -138,8 +138,8 @@ int opu_session_slots_create(struct opu_session *s)
         s->n_slots++;
     }
     if (s->n_slots == 0) {
-        return opu_fail(OPU_E_NO_MEMORY, "%s: no memory for packets of %zu and %zu bytes",
-                        s->port->name, s->shape.out_bytes, s->shape.in_bytes);
+        return opu_fail(OPU_E_NO_MEMORY, "%s: no memory for packets of %zu and %zu bytes", s->name,
+                        s->shape.out_bytes, s->shape.in_bytes);
     }
     s->n_usable = s->n_slots;
     s->counts.memory_bytes = s->n_slots * (s->shape.out_bytes + s->shape.in_bytes);
