@@ -64,12 +64,8 @@ static int write_text(const struct found *found)
         printf("  %-*s  %s\n", found->width, json_string_value(json_object_get(device, "uri")),
                json_string_value(json_object_get(device, "description")));
     }
-    for (size_t i = 0; opu_backend_info(i) != NULL; i++) {
-        char scheme[64];
-        if (!is_there(found, opu_backend_info(i)->scheme)) {
-            snprintf(scheme, sizeof scheme, "%s:", opu_backend_info(i)->scheme);
-            printf("  %-*s  nothing is plugged in\n", found->width, scheme);
-        }
+    if (!is_there(found, "usb")) {
+        printf("  %-*s  nothing is plugged in\n", found->width, "usb:");
     }
     return CLI_OK;
 }

@@ -222,6 +222,15 @@ static int record_check(void *handle, const struct opu_check_options *options, o
     return opu_device_check(record->of, options, fn, user);
 }
 
+/* Nothing is there until a file and a device are named. */
+static int record_scan(struct opu_context *context, opu_scan_fn fn, void *user)
+{
+    (void)context;
+    (void)fn;
+    (void)user;
+    return OPU_OK;
+}
+
 static const struct opu_option table[] = {
     {.key = "file",
      .type = OPU_OPTION_TEXT,
@@ -236,6 +245,7 @@ static const struct opu_option table[] = {
 };
 
 static const struct opu_backend_ops ops = {
+    .scan = record_scan,
     .open = record_open,
     .close = record_close,
     .caps = record_caps,

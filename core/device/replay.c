@@ -234,15 +234,26 @@ static int replay_describe(void *handle, char *text, size_t n)
     return OPU_OK;
 }
 
+/* Nothing is there until a file is named. */
+static int replay_scan(struct opu_context *context, opu_scan_fn fn, void *user)
+{
+    (void)context;
+    (void)fn;
+    (void)user;
+    return OPU_OK;
+}
+
 static const struct opu_option table[] = {
     {.key = "file",
      .type = OPU_OPTION_TEXT,
      .offset = offsetof(struct options, file),
+     .positional = true,
      .fallback = "",
      .help = "the recording, as `opu record` makes it; replay:FILE is short for it"},
 };
 
 static const struct opu_backend_ops ops = {
+    .scan = replay_scan,
     .open = replay_open,
     .close = replay_close,
     .caps = replay_caps,
