@@ -10,7 +10,8 @@
  * all transfers are cancelled and waited for, halts are cleared, the device is flushed (which
  * starts a new epoch, so that late packets are known for what they are), and what has not been
  * answered is sent again with the same frame numbers. A device that is merely slow (its status says
- * that it works) is given time. Without progress this is tried OPU_SESSION_TRIES times, then the
+ * that it works) is given time. From the second failure in a row on packets go one at a time, and
+ * one more with each answer. Without progress this is tried OPU_SESSION_TRIES times, then the
  * jobs fail and the next one starts afresh. A device that was unplugged is waited for; the same
  * serial is set up again and goes on. What the device refuses for a reason of its own (interlock,
  * heat, optics that failed) is not tried again: jobs fail with OPU_E_DEVICE and its sentence, and

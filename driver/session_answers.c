@@ -149,6 +149,7 @@ static int take_answer(struct opu_session *s, struct opu_slot *slot)
     s->count--;
     s->counts.answers++;
     s->tries = 0;
+    s->n_usable += s->n_usable < s->n_room;
     s->motion_us = s->answer_us = opu_session_now(s);
     s->next_poll_us = s->answer_us + opu_session_poll_us(s);
     return 0;

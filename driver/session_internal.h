@@ -95,7 +95,9 @@ struct opu_session {
     uint64_t last_job;
     struct opu_slot slots[OPU_SESSION_SLOTS];
     struct opu_session_shape shape;
-    uint32_t n_slots, n_usable;
+    uint32_t n_slots;
+    uint32_t n_room;   /* of these, as memory allows */
+    uint32_t n_usable; /* of those, as things go: one after failures, one more with each answer */
     uint32_t head, count;    /* packets sent and not answered, a ring of slots */
     struct opu_slot *unsent; /* its IN is under way, for its OUT there was no memory yet */
     uint32_t live;           /* transfers of slots under way */

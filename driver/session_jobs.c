@@ -131,7 +131,7 @@ static bool submit(struct opu_session *s, struct opu_port_transfer *transfer, bo
     if (status == OPU_PORT_NO_MEMORY) {
         /* Fewer at a time will do, where any do. */
         if (s->count > 0) {
-            s->n_usable = s->count;
+            s->n_room = s->n_usable = s->count;
         } else {
             opu_session_trouble(s, OPU_TROUBLE_ANSWER,
                                 "no memory for a transfer of %zu bytes (usbfs has "

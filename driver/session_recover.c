@@ -89,7 +89,7 @@ static int flush(struct opu_session *s)
     (void)pthread_mutex_lock(&s->lock);
     s->epoch = status.epoch;
     s->sequence = status.next;
-    s->n_usable = s->n_slots;
+    s->n_room = s->n_slots;
     (void)pthread_mutex_unlock(&s->lock);
     return OPU_OK;
 }
@@ -168,6 +168,7 @@ static void conclude(struct opu_session *s, enum opu_trouble trouble, int status
     keep(sentence, status < 0 ? opu_error_message() : "");
     if (status == OPU_OK) {
         s->halted = false;
+        s->n_usable = s->tries > 1 ? 1 : s->n_room;
         if (trouble == OPU_TROUBLE_GONE) {
             s->absent = false;
             s->counts.replugs++;

@@ -114,7 +114,7 @@ void opu_session_slots_destroy(struct opu_session *s)
     for (size_t i = 0; i < OPU_SESSION_SLOTS; i++) {
         slot_destroy(s, &s->slots[i]);
     }
-    s->n_slots = s->n_usable = 0;
+    s->n_slots = s->n_room = s->n_usable = 0;
     s->head = s->count = 0;
     s->unsent = NULL;
     s->counts.memory_bytes = 0;
@@ -141,7 +141,7 @@ int opu_session_slots_create(struct opu_session *s)
         return opu_fail(OPU_E_NO_MEMORY, "%s: no memory for packets of %zu and %zu bytes", s->name,
                         s->shape.out_bytes, s->shape.in_bytes);
     }
-    s->n_usable = s->n_slots;
+    s->n_room = s->n_usable = s->n_slots;
     s->counts.memory_bytes = s->n_slots * (s->shape.out_bytes + s->shape.in_bytes);
     s->counts.n_slots = s->n_slots;
     s->counts.frames_per_packet = (uint32_t)s->shape.per_packet;

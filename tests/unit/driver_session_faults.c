@@ -367,7 +367,10 @@ static void a_threaded_board_answers_through_faults(void **state)
             jobs[i] = rig_submit(i);
         }
         for (size_t i = 0; i < 4; i++) {
-            assert_int_equal(opu_session_wait(rig.session, jobs[i], -1), OPU_OK);
+            int const status = opu_session_wait(rig.session, jobs[i], -1);
+            if (status != OPU_OK) {
+                fail_msg("%s: %s", opu_status_name(status), opu_error_message());
+            }
             assert_int_equal(load_check(&rig.loads[i]), 0);
         }
     }
