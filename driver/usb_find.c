@@ -139,5 +139,12 @@ int opu_usb_choose(size_t *index, const struct opu_usb_seen *seen, size_t n,
                         wanted[0] != '\0' ? ", wanted one" : "", wanted, wish->vendor_id,
                         wish->product_id);
     }
-    return opu_fail(OPU_E_NOT_FOUND, "usb: no OPU%s is plugged in; there is %s", wanted, there);
+    bool closed = false;
+    for (size_t i = 0; i < n; i++) {
+        closed = closed || seen[i].access == OPU_E_IO;
+    }
+    return opu_fail(OPU_E_NOT_FOUND, "usb: no OPU%s is plugged in; there is %s%s", wanted, there,
+                    closed ? "; a serial can be read with permission alone: install the udev rule "
+                             "60-opu.rules and join the group plugdev"
+                           : "");
 }

@@ -17,21 +17,20 @@ struct target {
     char name[OPU_OPTION_TEXT_SIZE];
 };
 
+#define ROW(name, of, member, preset, about) \
+    .key = (name), .type = (of), .offset = offsetof(struct target, member), .fallback = (preset), \
+    .help = (about)
+
 static const struct opu_option table[] = {
-    {"flag", OPU_OPTION_BOOL, offsetof(struct target, flag), "yes", 0, 0, NULL, NULL, "a switch",
-     NULL, NULL},
-    {"seed", OPU_OPTION_UINT, offsetof(struct target, seed), "1", 0, 0, NULL, NULL, "a seed", NULL,
-     NULL},
-    {"bits", OPU_OPTION_UINT, offsetof(struct target, bits), "8", 8, 16, NULL, NULL, "ADC bits",
-     NULL, NULL},
-    {"rate", OPU_OPTION_DOUBLE, offsetof(struct target, rate), "3e-4", 0, 0, NULL, NULL, "a rate",
-     NULL, NULL},
-    {"exposure", OPU_OPTION_DOUBLE, offsetof(struct target, exposure_us), "12.5", 0.5, 1000, NULL,
-     "us", "exposure", NULL, NULL},
-    {"medium", OPU_OPTION_CHOICE, offsetof(struct target, medium), "slab", 0, 0,
-     "gaussian|slab|cascade", NULL, "a medium", NULL, NULL},
-    {"name", OPU_OPTION_TEXT, offsetof(struct target, name), NULL, 0, 0, NULL, NULL, "a name", NULL,
-     NULL},
+    {ROW("flag", OPU_OPTION_BOOL, flag, "yes", "a switch")},
+    {ROW("seed", OPU_OPTION_UINT, seed, "1", "a seed")},
+    {ROW("bits", OPU_OPTION_UINT, bits, "8", "ADC bits"), .min = 8, .max = 16},
+    {ROW("rate", OPU_OPTION_DOUBLE, rate, "3e-4", "a rate")},
+    {ROW("exposure", OPU_OPTION_DOUBLE, exposure_us, "12.5", "exposure"), .min = 0.5, .max = 1000,
+     .unit = "us"},
+    {ROW("medium", OPU_OPTION_CHOICE, medium, "slab", "a medium"),
+     .choices = "gaussian|slab|cascade"},
+    {ROW("name", OPU_OPTION_TEXT, name, NULL, "a name")},
 };
 #define N_TABLE (sizeof table / sizeof table[0])
 
