@@ -75,13 +75,27 @@ static double solve_alpha(double beta, double share)
     return low;
 }
 
+/*
+ * Light of the anchor, in mirrors like the inputs: as many as it has where the statement holds for
+ * both. Else from the pixels that serve, whose mean is 1 + floor times that of all (exponential).
+ */
+static double anchor_mirrors(const struct opu_projection *p)
+{
+    double const rate = p->tables.signal_rate;
+    double const stated = opu_stated_rate(p);
+    if (p->layout.n_anchor == 0 || (rate <= stated && rate >= stated)) {
+        return (double)p->layout.n_anchor;
+    }
+    return p->tables.reference_rate / (1.0 + OPU_ANCHOR_FLOOR) / rate;
+}
+
 /* Exposure and reference amplitude of class c. */
 static int expose(struct opu_projection *p, size_t c)
 {
     struct opu_tables *const tables = &p->tables;
     const struct opu_caps *const caps = &p->device->caps;
     double const full = opu_full_scale(p);
-    double const mirrors = (double)(opu_class_mirrors(p, c) + p->layout.n_anchor);
+    double const mirrors = (double)opu_class_mirrors(p, c) + anchor_mirrors(p);
     double const signal = tables->signal_rate * mirrors + tables->leak_rate;
     bool const arm = p->readout->n_references > 0;
     double alpha = arm ? ALPHA : 0.0;

@@ -13,6 +13,9 @@
  *   anchor     row i = sqrt2 Re(conj(A_k) / |A_k| H_k), A = H a
  *              k: the i-th pixel with |A_k|^2 > 5 % of its mean
  *   intensity  |H_i x|^2 (not linear: kept as Re and Im, squared when it runs)
+ *
+ * Where the inputs' own light is not the mean that E|H_ij|^2 = 1 speaks of (uneven light, an anchor
+ * beside them), all is divided by its root, by the rule that calibration has (measure.h).
  */
 #include <opu/backend.h>
 
@@ -25,6 +28,7 @@
 #include "core/base/hash.h"
 #include "core/base/mem.h"
 #include "core/base/rng.h"
+#include "core/device/measure.h"
 #include "core/device/readout.h"
 #include "core/device/sideband.h"
 
@@ -146,15 +150,19 @@ static int configure_of(struct exact *exact, const struct opu_layout *layout)
 
 /*
  * Pixels that serve and the factors that turn their fields: 1, or conj(A) / |A| where there is an
- * anchor. pick[n_pixels], turn[n_pixels][2]; input and field are room for one row of each.
+ * anchor; over the root of the inputs' light. pick[n_pixels], turn[n_pixels][2]; input and field
+ * are room for one row of each.
  */
 static int choose_pixels(struct exact *exact, const struct opu_layout *layout, float *input,
                          float *field, uint32_t *pick, float *turn, double *light)
 {
     size_t const n = layout->n_pixels;
+    double mean = 1.0;
+    OPU_TRY(opu_tell_light(exact->of, layout, exact->n_in, input, field, &mean));
+    double const unit = sqrt(1.0 / mean);
     for (size_t k = 0; k < n; k++) {
         pick[k] = (uint32_t)k;
-        turn[2 * k] = 1.0f;
+        turn[2 * k] = (float)unit;
         turn[2 * k + 1] = 0.0f;
     }
     if (layout->n_anchor == 0) {
@@ -164,14 +172,16 @@ static int choose_pixels(struct exact *exact, const struct opu_layout *layout, f
         input[j] = j < exact->n_in ? 0.0f : 1.0f;
     }
     OPU_TRY(opu_device_field(exact->of, input, 1, field));
+    double const seen = opu_mean_light(field, n);
+    double const anchor = mean < 1.0 || mean > 1.0 ? seen : (double)layout->n_anchor;
     for (size_t k = 0; k < n; k++) {
         double const re = (double)field[2 * k];
         double const im = (double)field[2 * k + 1];
         light[k] = re * re + im * im;
-        turn[2 * k] = (float)(re / sqrt(light[k]));
-        turn[2 * k + 1] = (float)(-im / sqrt(light[k]));
+        turn[2 * k] = (float)(unit * re / sqrt(light[k]));
+        turn[2 * k + 1] = (float)(unit * -im / sqrt(light[k]));
     }
-    double const least = OPU_ANCHOR_FLOOR * (double)layout->n_anchor;
+    double const least = OPU_ANCHOR_FLOOR * anchor;
     size_t const found = opu_anchor_pick(light, n, least, pick, exact->n_out);
     if (found < exact->n_out) {
         return opu_fail(OPU_E_DEVICE,
@@ -219,7 +229,7 @@ static int read_fields(struct exact *exact, const struct opu_readout *readout,
 
 /* Column j from the field of a picture, as the read-out filters its fringes. */
 static void store_modes(struct exact *exact, const struct opu_sideband *sideband,
-                        const struct opu_region *region, size_t j, const float *field)
+                        const struct opu_region *region, size_t j, float unit, const float *field)
 {
     double const turns = 2.0 * 3.14159265358979323846;
     size_t const stride = opu_sideband_stride(sideband);
@@ -236,7 +246,7 @@ static void store_modes(struct exact *exact, const struct opu_sideband *sideband
     }
     const float *const modes = opu_sideband_filter(sideband, 0);
     for (size_t i = 0; i < exact->rows; i++) {
-        exact->matrix[i * exact->n_in + j] = 1.41421356f * modes[i];
+        exact->matrix[i * exact->n_in + j] = unit * modes[i];
     }
 }
 
@@ -250,12 +260,18 @@ static int fill_offaxis(struct exact *exact, const struct opu_layout *layout)
         status = opu_sideband_create(&sideband, exact->context, &layout->region,
                                      exact->n_out / 2 + exact->n_out % 2, 1);
     }
+    double light = 1.0;
+    if (status == OPU_OK) {
+        status = opu_tell_light(exact->of, layout, exact->n_in, input, field, &light);
+        memset(input, 0, layout->n_inputs * sizeof *input);
+    }
+    float const unit = light < 1.0 || light > 1.0 ? (float)sqrt(2.0 / light) : 1.41421356f;
     for (size_t j = 0; j < exact->n_in && status == OPU_OK; j++) {
         input[j] = 1.0f;
         status = opu_device_field(exact->of, input, 1, field);
         input[j] = 0.0f;
         if (status == OPU_OK) {
-            store_modes(exact, sideband, &layout->region, j, field);
+            store_modes(exact, sideband, &layout->region, j, unit, field);
         }
     }
     opu_sideband_destroy(sideband);

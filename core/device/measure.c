@@ -2,7 +2,6 @@
 /* Measurements that the read-outs' calibrations are made of; formulas in core/device/measure.h. */
 #include "core/device/measure.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -14,8 +13,6 @@
 #define RAMP_MAX 256
 #define CUTOFF 0.9 /* share of full scale above which a count is left out of a fit */
 #define FIT_MIN 4  /* points of a fit */
-#define SIGNAL_PATTERNS 32
-#define DISAGREEMENT 1.5 /* between stated and measured signal */
 
 /* Sums of a straight-line fit. */
 struct sums {
@@ -53,8 +50,7 @@ int opu_frames_configure(struct opu_projection *p, const double *exposures_us, s
     return OPU_OK;
 }
 
-/* The counts of frame f in the chunk above black, as double. */
-static double count(const struct opu_projection *p, size_t f, size_t pixel)
+double opu_chunk_count(const struct opu_projection *p, size_t f, size_t pixel)
 {
     size_t const i = f * p->layout.n_pixels + pixel;
     const void *const counts = p->chunk.counts[0];
@@ -76,7 +72,7 @@ static void accumulate(const struct opu_projection *p, size_t f, size_t frames, 
         double y[OPU_FIT_CHANNELS] = {0.0};
         double top = 0.0;
         for (size_t j = 0; j < frames; j++) {
-            double const i = count(p, f + j, k);
+            double const i = opu_chunk_count(p, f + j, k);
             top = i > top ? i : top;
             y[0] += i / (double)frames;
             y[1] += frames > 1 ? i * step[j][0] / (double)frames : 0.0;
@@ -243,108 +239,6 @@ void opu_random_pattern(uint8_t *bits, size_t n, size_t n_on, uint64_t draw)
             left--;
         }
     }
-}
-
-/* Mean counts over random patterns with n_on mirrors on at one exposure. */
-static int mean_counts(struct opu_projection *p, size_t n_on, double exposure_us, double *mean)
-{
-    uint8_t *const bits = opu_calloc(p->context, p->chunk.frame_bytes, 1);
-    if (bits == NULL) {
-        return OPU_E_NO_MEMORY;
-    }
-    double sum = 0.0;
-    int status = opu_frames_configure(p, &exposure_us, 1, NULL, 0);
-    size_t const batch = p->chunk.capacity < SIGNAL_PATTERNS ? p->chunk.capacity : SIGNAL_PATTERNS;
-    assert(batch > 0);
-    for (size_t first = 0; first < SIGNAL_PATTERNS && status == OPU_OK; first += batch) {
-        for (size_t i = 0; i < batch; i++) {
-            opu_random_pattern(bits, p->n_in, n_on, first + i);
-            opu_chunk_add(p, bits, 0, 0);
-        }
-        size_t fired = 0;
-        status = opu_chunk_fire(p, &fired);
-        for (size_t f = 0; f < fired && status == OPU_OK; f++) {
-            for (size_t k = 0; k < p->layout.n_pixels; k++) {
-                sum += count(p, f, k);
-            }
-        }
-    }
-    size_t const shown = (SIGNAL_PATTERNS + batch - 1) / batch * batch;
-    *mean = sum / (double)shown / (double)p->layout.n_pixels;
-    opu_context_free(p->context, bits);
-    return status;
-}
-
-/* Mean rates with all mirrors off and with all on, the reference blocked. */
-static int measure_extremes(struct opu_projection *p, double *off, double *on)
-{
-    uint8_t *const bits = opu_calloc(p->context, p->chunk.frame_bytes, 1);
-    if (bits == NULL) {
-        return OPU_E_NO_MEMORY;
-    }
-    struct opu_ramp const ramp = {.bits = bits};
-    *on = 0.0;
-    int status = opu_measure_rate(p, &ramp, off);
-    if (status == OPU_OK) {
-        opu_random_pattern(bits, p->layout.n_inputs, p->layout.n_inputs, 0);
-        status = opu_measure_rate(p, &ramp, on);
-    }
-    if (status == OPU_OK && !(*on > 0.0)) {
-        status = opu_fail(OPU_E_DEVICE, "%s: no light with all %zu mirrors on at %g us",
-                          p->device->backend->scheme, p->layout.n_inputs,
-                          p->device->caps.max_exposure_us);
-    }
-    opu_context_free(p->context, bits);
-    return status;
-}
-
-int opu_measure_leakage(struct opu_projection *p, double *eps)
-{
-    double off;
-    double on;
-    OPU_TRY(measure_extremes(p, &off, &on));
-    *eps = off < on ? sqrt(off / on) : 0.0;
-    return OPU_OK;
-}
-
-int opu_measure_signal(struct opu_projection *p)
-{
-    const struct opu_caps *const caps = &p->device->caps;
-    double const stated = caps->signal_per_us * (double)((1u << p->bits) - 1);
-    double eps = 0.0;
-    double rough = stated;
-    if (!(stated > 0.0)) {
-        double off;
-        OPU_TRY(measure_extremes(p, &off, &rough));
-        eps = off < rough ? sqrt(off / rough) : 0.0;
-        rough /= (double)p->layout.n_inputs;
-    }
-    size_t const n_on = (p->n_in + 1) / 2;
-    /* Mean counts at a tenth of full scale: exp(-10) of the pixels saturate. */
-    double exposure_us = 0.1 * opu_full_scale(p) / (rough * (double)n_on);
-    exposure_us = fmin(fmax(exposure_us, caps->min_exposure_us), caps->max_exposure_us);
-    double mean = 0.0;
-    OPU_TRY(mean_counts(p, n_on, exposure_us, &mean));
-    /* E|sum over on of H + eps sum over off of H|^2 = n_on + eps^2 n_off; a step is (1 - eps)^2 of
-     * a mirror. */
-    double const n_off = (double)(p->layout.n_inputs - n_on);
-    double const measured =
-        mean / exposure_us / ((double)n_on + eps * eps * n_off) * (1.0 - eps) * (1.0 - eps);
-    if (!(measured > 0.0)) {
-        return opu_fail(OPU_E_DEVICE, "%s: no light with %zu mirrors on at %g us",
-                        p->device->backend->scheme, n_on, exposure_us);
-    }
-    p->tables.signal_rate = stated > 0.0 ? stated : measured;
-    /* Few entries of the matrix have seen light where there are few pixels and inputs: their mean
-     * scatters. */
-    double const scatter = 5.0 / sqrt((double)p->layout.n_pixels * (double)p->n_in);
-    double const bound = DISAGREEMENT + scatter;
-    if (stated > 0.0 && (measured > bound * stated || stated > bound * measured)) {
-        opu_context_log(p->context, OPU_LOG_WARNING, "calibrate",
-                        "%s: a mirror adds %g counts/us, stated are %g", p->device->backend->scheme,
-                        measured, stated);
-    }
-    return OPU_OK;
 }
 
 /* exp(-x) I0(x), Abramowitz & Stegun 9.8.1 and 9.8.2, relative error below 2e-7. */

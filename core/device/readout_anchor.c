@@ -187,13 +187,27 @@ static int finish(struct opu_projection *p, const struct light *light, const dou
     return OPU_OK;
 }
 
+/* Of the anchor, as stated; where the inputs were seen to have other light, so may the anchor. */
+static double mean_light(const struct opu_projection *p, const double *a)
+{
+    double const rate = p->tables.signal_rate;
+    double const stated = opu_stated_rate(p);
+    if (rate <= stated && rate >= stated) {
+        return stated * (double)p->layout.n_anchor;
+    }
+    double sum = 0.0;
+    for (size_t i = 0; i < p->layout.n_pixels; i++) {
+        sum += a[i];
+    }
+    return sum / (double)p->layout.n_pixels;
+}
+
 static int measure_with(struct opu_projection *p, uint8_t *bits, struct opu_line *lines,
                         struct light *light, double *a)
 {
-    double const mean = p->tables.signal_rate * (double)p->layout.n_anchor;
-    double const floor_rate = OPU_ANCHOR_FLOOR * mean;
     OPU_TRY(measure_four(p, bits, lines, light));
     double k = solve(p, light, a);
+    double const floor_rate = OPU_ANCHOR_FLOOR * mean_light(p, a);
     for (size_t i = 1; i < REPEATS && doubtful(p, a, light, k, floor_rate); i++) {
         OPU_TRY(measure_bright(p, bits, i, lines, light));
         k = solve(p, light, a);
