@@ -10,10 +10,11 @@
  * off by less than 2 exp(-2 pi^2 0.6^2) = 0.2 %. Light starts where that is so, and where even
  * bright light does not reach it, the test takes more bits. Photon noise is on throughout.
  */
-#include "sim/acceptance/acceptance.h"
+#include "sim/acceptance/photon_transfer.h"
 
 #include "core/base/mem.h"
 #include "core/base/rng.h"
+#include "sim/acceptance/acceptance.h"
 #include "sim/camera/camera.h"
 #include "sim/sim_options.h"
 
@@ -132,12 +133,7 @@ static void photon_point(struct rig *rig, double lambda, double *mean, double *v
     *var = squares / (2.0 * PAIRS * pixels_of(rig));
 }
 
-/* Weighted straight line through (x, y +- s); errors from the weights alone. */
-struct line {
-    double slope, slope_error, intercept, intercept_error;
-};
-
-static struct line fit_line(const double *x, const double *y, const double *s, size_t n)
+struct opu_accept_line opu_accept_fit(const double *x, const double *y, const double *s, size_t n)
 {
     double w = 0.0;
     double wx = 0.0;
@@ -153,8 +149,8 @@ static struct line fit_line(const double *x, const double *y, const double *s, s
         wxy += v * x[k] * y[k];
     }
     double const d = w * wxx - wx * wx;
-    return (struct line){(w * wxy - wx * wy) / d, sqrt(w / d), (wxx * wy - wx * wxy) / d,
-                         sqrt(wxx / d)};
+    return (struct opu_accept_line){(w * wxy - wx * wy) / d, sqrt(w / d), (wxx * wy - wx * wxy) / d,
+                                    sqrt(wxx / d)};
 }
 
 /* Even light of these electrons, the mean and the variance of its counts, and their errors. */
@@ -199,7 +195,7 @@ static void measure_transfer(struct rig *rig, struct transfer *t)
 /* Largest distance of the means from a straight line, over the largest mean. */
 static double nonlinearity(const struct transfer *t)
 {
-    struct line const line = fit_line(t->lambda, t->mean, t->mean_error, LEVELS);
+    struct opu_accept_line const line = opu_accept_fit(t->lambda, t->mean, t->mean_error, LEVELS);
     double worst = 0.0;
     for (int i = 0; i < LEVELS; ++i) {
         worst =
@@ -214,7 +210,7 @@ static int accept_transfer(struct opu_acceptance *acceptance, struct rig *rig)
     measure_transfer(rig, &t);
     double const k = rig->gain;
     double const samples = LEVELS * PAIRS * pixels_of(rig);
-    struct line const line = fit_line(t.mean, t.var, t.var_error, LEVELS);
+    struct opu_accept_line const line = opu_accept_fit(t.mean, t.var, t.var_error, LEVELS);
     struct opu_check_curve const curve = {.title = "Photon transfer",
                                           .x_label = "mean count above black",
                                           .y_label = "variance of a pixel in time",

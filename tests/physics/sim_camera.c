@@ -5,32 +5,8 @@
  */
 #include "camera_support.h"
 
+#include "sim/acceptance/photon_transfer.h"
 #include "sim/camera/poisson.h"
-
-/* Weighted straight line through (x, y +- s); errors from the weights alone. */
-struct line {
-    double slope, slope_error, intercept, intercept_error;
-};
-
-static struct line fit_line(const double *x, const double *y, const double *s, size_t n)
-{
-    double w = 0.0;
-    double wx = 0.0;
-    double wy = 0.0;
-    double wxx = 0.0;
-    double wxy = 0.0;
-    for (size_t k = 0; k < n; ++k) {
-        double const v = 1.0 / (s[k] * s[k]);
-        w += v;
-        wx += v * x[k];
-        wy += v * y[k];
-        wxx += v * x[k] * x[k];
-        wxy += v * x[k] * y[k];
-    }
-    double const d = w * wxx - wx * wx;
-    return (struct line){(w * wxy - wx * wy) / d, sqrt(w / d), (wxx * wy - wx * wxy) / d,
-                         sqrt(wxx / d)};
-}
 
 /*
  * EMVA 1288: var y = K (mean y) + K^2 sigma_d^2 + 1/12, K counts per electron. Light from where no
@@ -61,7 +37,7 @@ static void check_photon_transfer(double full_well_e, double read_noise_e, uint3
         s[k] = y[k] * sqrt(2.0 / n);
         assert_near(x[k], k_gain * lambda, SIGMAS * sqrt(y[k] / n) + 2e-3, "mean count");
     }
-    struct line const line = fit_line(x, y, s, levels);
+    struct opu_accept_line const line = opu_accept_fit(x, y, s, levels);
     double const intercept = k_gain * k_gain * read_noise_e * read_noise_e + 1.0 / 12.0;
     printf("# full well %.0f read %.1f bits %u: slope %.5f +- %.5f of %.5f, intercept %.3f +- %.3f "
            "of %.3f\n",
