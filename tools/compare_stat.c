@@ -3,6 +3,7 @@
 #include "tools/compare.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Sums in the order of the seeds; the deviation is the sample's. */
 static struct compare_stat stat(const double *values, size_t n)
@@ -40,9 +41,10 @@ struct compare_stat compare_stat_of(const struct comparison *c, size_t arm, size
     double values[COMPARE_MAX_SEEDS] = {0.0};
     for (size_t s = 0; s < c->n_seeds; s++) {
         const struct compare_run *const run = done(c, arm, s);
-        const char *const figures = run != NULL ? (const char *)&run->figures : NULL;
-        values[s] =
-            figures != NULL ? *(const double *)(const void *)(figures + offset) : (double)NAN;
+        values[s] = (double)NAN;
+        if (run != NULL) {
+            memcpy(&values[s], (const char *)&run->figures + offset, sizeof values[s]);
+        }
     }
     return stat(values, c->n_seeds);
 }
