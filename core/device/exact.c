@@ -14,8 +14,8 @@
  *              k: the i-th pixel with |A_k|^2 > 5 % of its mean
  *   intensity  |H_i x|^2 (not linear: kept as Re and Im, squared when it runs)
  *
- * Where the inputs' own light is not the mean that E|H_ij|^2 = 1 speaks of (uneven light, an anchor
- * beside them), all is divided by its root, by the rule that calibration has (measure.h).
+ * Under uneven light inputs beside an anchor have not the mean that E|H_ij|^2 = 1 speaks of: rows
+ * are divided by its root, by the rule that calibration has (core/device/measure.h).
  */
 #include <opu/backend.h>
 
@@ -158,7 +158,7 @@ static int choose_pixels(struct exact *exact, const struct opu_layout *layout, f
 {
     size_t const n = layout->n_pixels;
     double mean = 1.0;
-    OPU_TRY(opu_tell_light(exact->of, layout, exact->n_in, input, field, &mean));
+    OPU_TRY(opu_tell_light(exact->of, layout, input, field, &mean));
     double const unit = sqrt(1.0 / mean);
     for (size_t k = 0; k < n; k++) {
         pick[k] = (uint32_t)k;
@@ -229,7 +229,7 @@ static int read_fields(struct exact *exact, const struct opu_readout *readout,
 
 /* Column j from the field of a picture, as the read-out filters its fringes. */
 static void store_modes(struct exact *exact, const struct opu_sideband *sideband,
-                        const struct opu_region *region, size_t j, float unit, const float *field)
+                        const struct opu_region *region, size_t j, const float *field)
 {
     double const turns = 2.0 * 3.14159265358979323846;
     size_t const stride = opu_sideband_stride(sideband);
@@ -246,7 +246,7 @@ static void store_modes(struct exact *exact, const struct opu_sideband *sideband
     }
     const float *const modes = opu_sideband_filter(sideband, 0);
     for (size_t i = 0; i < exact->rows; i++) {
-        exact->matrix[i * exact->n_in + j] = unit * modes[i];
+        exact->matrix[i * exact->n_in + j] = 1.41421356f * modes[i];
     }
 }
 
@@ -260,18 +260,12 @@ static int fill_offaxis(struct exact *exact, const struct opu_layout *layout)
         status = opu_sideband_create(&sideband, exact->context, &layout->region,
                                      exact->n_out / 2 + exact->n_out % 2, 1);
     }
-    double light = 1.0;
-    if (status == OPU_OK) {
-        status = opu_tell_light(exact->of, layout, exact->n_in, input, field, &light);
-        memset(input, 0, layout->n_inputs * sizeof *input);
-    }
-    float const unit = light < 1.0 || light > 1.0 ? (float)sqrt(2.0 / light) : 1.41421356f;
     for (size_t j = 0; j < exact->n_in && status == OPU_OK; j++) {
         input[j] = 1.0f;
         status = opu_device_field(exact->of, input, 1, field);
         input[j] = 0.0f;
         if (status == OPU_OK) {
-            store_modes(exact, sideband, &layout->region, j, unit, field);
+            store_modes(exact, sideband, &layout->region, j, field);
         }
     }
     opu_sideband_destroy(sideband);

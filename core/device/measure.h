@@ -49,54 +49,54 @@ OPU_NODISCARD int opu_measure_rate(struct opu_projection *p, const struct opu_ra
 
 /*
  * tables.signal_rate: the light s that the step of one of the projection's own inputs adds, mean
- * over them; B's entries have the variance asked for where the outputs are scaled by it. The device
- * may state s (opu_caps.signal_per_us). A statement has no sampling error, but speaks of all
- * mirrors that are configured: under uneven light the inputs beside an anchor are not like them. So
- * s is measured too, and the statement stands unless that contradicts it.
+ * over them; B's entries have the variance asked for where the outputs are scaled by it. A device
+ * may state s (opu_caps.signal_per_us): that has no sampling error, but is the mean of all mirrors
+ * that are configured, and under uneven light the inputs beside an anchor are not like it. So both
+ * kinds are looked at, and s is the statement times the share of the light that the inputs have,
+ * where that is seen to be another one than their number's; it is what was measured where there is
+ * no statement, or a wrong one.
  *
- * Measured, with the reference blocked: the inputs fall into up to 28 groups, each is shown alone.
- * With T = sum of their steps' fields D_g, A the field of the anchor's steps, e the amplitude of
- * mirrors that are off and L = k (T + A), k = e / (1 - e), what these send,
+ * Measured, with the reference blocked: inputs, and the anchor's, fall into up to 28 groups in all,
+ * each shown alone. With T = sum of a kind's steps' fields D_g, A those of the other kind, e the
+ * amplitude of mirrors that are off and L = k (T + A), k = e / (1 - e), what these send,
  *
  *   sum over groups of |D_g + L|^2 = sum of |D_g|^2 + n_groups |L|^2 + 2 Re(T L*)
  *
- * of which the first has the mean n_in s and the last 2 k n_in s; |L|^2 is what all mirrors off
- * send, e^2 its quotient to all on. Speckle: the sum of |D_g|^2 is one of gamma variates, as many
- * as there are grains times groups (alike), so that s is known to 1 / sqrt(grains groups), and
- * 2 k sqrt((1 + n_anchor / (2 n_in)) / grains) from the last term; freedom is 1 over the sum of the
- * squares. Ratios of such a mean to its expectation have a nearly normal cube root, of mean 1 - 1 /
- * (9 freedom) and deviation 1 / (3 sqrt(freedom)) (Wilson & Hilferty, PNAS 17, 684 (1931)): four
- * deviations, and 1 % for the camera, contradict.
+ * of which the first has the mean n s and the last 2 k n s (0 where L comes from mirrors that are
+ * stuck; quotients of kinds don't depend on it). |L|^2 is what all mirrors off send, e^2 its
+ * quotient to all on. Speckle: the sum of |D_g|^2 is one of gamma variates, as many as grains times
+ * groups (alike), so that s is known to 1 / sqrt(grains groups), and the last term adds
+ * 2 k sqrt((1 + n_other / (2 n)) / grains).
+ *
+ * A quotient of two such means, of f1 and f2 degrees of freedom (1 over the relative variance; f2
+ * infinite: of a mean and its expectation), has with a = 1 / (9 f1), b = 1 / (9 f2) a nearly normal
+ *
+ *   z = ((1 - b) quotient^(1/3) - (1 - a)) / sqrt(b quotient^(2/3) + a)
+ *
+ * (Wilson & Hilferty, PNAS 17, 684 (1931); Paulson, Ann. Math. Stat. 13, 233 (1942)). |z| above 4,
+ * with 1 % for the camera, contradicts that the two are alike.
  */
 OPU_NODISCARD int opu_measure_signal(struct opu_projection *p);
 
 /* Counts a microsecond that the device states of a mirror; 0: it does not. */
 double opu_stated_rate(const struct opu_projection *p);
 
-/* How many groups n_in inputs fall into; the one of inputs run n_groups .. + n_groups - 1 that is a
- * group's (the last run may end sooner). */
-size_t opu_light_groups(size_t n_in);
-size_t opu_light_input(size_t run, size_t group, size_t n_groups);
+/* Whether a quotient of brightnesses of these degrees of freedom speaks against 1. */
+bool opu_light_contradicts(double ratio, double freedom, double other);
 
 /* Independent grains that a layout sees: its pixels, or the modes of a picture's pupil. */
 double opu_light_grains(const struct opu_layout *layout);
-
-/* Degrees of freedom of the sum of the groups' mean brightnesses: grains (sum)^2 / (sum of
- * squares). */
-double opu_light_freedom(const double *groups, size_t n_groups, double grains);
 
 /* Mean of |field|^2. */
 double opu_mean_light(const float *field, size_t n_pixels);
 
 /*
- * The same of a device that tells its field: |H_ij|^2, mean over the n_in first inputs, and exactly
- * 1, as stated, unless the groups contradict it. input and field are room for a row of each.
+ * By the same rule, of a device that tells its field: |H_ij|^2, mean over the projection's inputs,
+ * where that of all configured is 1; exactly 1 unless inputs and anchor contradict it. input and
+ * field are room for a row of each.
  */
 OPU_NODISCARD int opu_tell_light(struct opu_device *device, const struct opu_layout *layout,
-                                 size_t n_in, float *input, float *field, double *light);
-
-/* Whether a measured over a stated brightness of so many degrees of freedom speaks against it. */
-bool opu_light_contradicts(double ratio, double freedom);
+                                 float *input, float *field, double *light);
 
 /* The count of a pixel in frame f of the chunk, above black. */
 double opu_chunk_count(const struct opu_projection *p, size_t f, size_t pixel);

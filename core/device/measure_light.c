@@ -25,17 +25,32 @@ double opu_stated_rate(const struct opu_projection *p)
     return p->device->caps.signal_per_us * (double)((1u << p->bits) - 1);
 }
 
-size_t opu_light_groups(size_t n_in)
+/* The inputs that one frame shows: one group of those of the projection, or of the anchor's. */
+struct group {
+    size_t first, count; /* the inputs that are parted */
+    size_t n, index;     /* into n groups, of which this is number index */
+};
+
+static struct group group_of(const struct opu_layout *layout, size_t frame)
 {
-    return n_in < GROUPS ? n_in : GROUPS;
+    size_t const n_in = layout->n_inputs - layout->n_anchor;
+    size_t const half = layout->n_anchor > 0 ? GROUPS / 2 : GROUPS;
+    bool const anchor = frame >= half;
+    struct group group = {.first = anchor ? n_in : 0, .count = anchor ? layout->n_anchor : n_in};
+    group.n = group.count < half ? group.count : half;
+    group.index = frame % half % group.n;
+    return group;
 }
 
-size_t opu_light_input(size_t run, size_t group, size_t n_groups)
+/* The group's one of each run of n neighbours, where there is one. */
+static bool find_input(const struct group *group, size_t run, size_t *input)
 {
     /* Each time another of the neighbours, lest groups be rows or columns of mirrors. */
     uint64_t const draw = (UINT64_C(1) << 62) + run;
     uint32_t const turn = opu_philox(0, OPU_STREAM_CALIBRATE, 0, draw).v[0];
-    return run * n_groups + (group + turn % n_groups) % n_groups;
+    size_t const j = run * group->n + (group->index + turn % group->n) % group->n;
+    *input = group->first + j;
+    return j < group->count;
 }
 
 double opu_light_grains(const struct opu_layout *layout)
@@ -49,23 +64,62 @@ double opu_light_grains(const struct opu_layout *layout)
     return fmax(1.0, 3.14159265358979323846 * radius * radius * n);
 }
 
-double opu_light_freedom(const double *groups, size_t n_groups, double grains)
+bool opu_light_contradicts(double ratio, double freedom, double other)
 {
-    double sum = 0.0;
-    double squares = 0.0;
-    for (size_t k = 0; k < n_groups; k++) {
-        sum += groups[k];
-        squares += groups[k] * groups[k];
-    }
-    return squares > 0.0 ? grains * sum * sum / squares : grains;
+    double const a = 1.0 / (9.0 * freedom);
+    double const b = 1.0 / (9.0 * other);
+    double const high = cbrt(ratio / (1.0 + CAMERA_ERROR));
+    double const low = cbrt(ratio * (1.0 + CAMERA_ERROR));
+    return (1.0 - b) * high - (1.0 - a) > CERTAIN * sqrt(b * high * high + a) ||
+           (1.0 - b) * low - (1.0 - a) < -CERTAIN * sqrt(b * low * low + a);
 }
 
-bool opu_light_contradicts(double ratio, double freedom)
+/* Brightness of a mirror, mean over the inputs (0) and over the anchor (1), and its freedom. */
+struct brightness {
+    double mirror[2], freedom[2];
+};
+
+/* From the brightness of every frame less that of all mirrors off. */
+static struct brightness add_up(const struct opu_layout *layout, const double *frames)
 {
-    double const sd = 1.0 / (3.0 * sqrt(freedom));
-    double const mean = 1.0 - sd * sd;
-    return cbrt(ratio / (1.0 + CAMERA_ERROR)) > mean + CERTAIN * sd ||
-           cbrt(ratio * (1.0 + CAMERA_ERROR)) < mean - CERTAIN * sd;
+    struct brightness found = {{0.0, 0.0}, {1.0, 1.0}};
+    for (size_t f = 0; f < GROUPS;) {
+        struct group const group = group_of(layout, f);
+        size_t const half = layout->n_anchor > 0 ? GROUPS / 2 : GROUPS;
+        double sum = 0.0;
+        double squares = 0.0;
+        for (size_t k = 0; k < group.n; k++) {
+            double const shown = (double)((half - k + group.n - 1) / group.n);
+            double mean = 0.0;
+            for (size_t i = k; i < half; i += group.n) {
+                mean += frames[f + i] / shown;
+            }
+            sum += mean;
+            squares += mean * mean;
+        }
+        size_t const set = group.first > 0;
+        found.mirror[set] = fmax(sum, 0.0) / (double)group.count;
+        found.freedom[set] =
+            squares > 0.0 ? fmax(1.0, opu_light_grains(layout) * sum * sum / squares) : 1.0;
+        f += half;
+    }
+    return found;
+}
+
+/*
+ * Light of an input over that of all that are configured; exactly 1 unless inputs and anchor
+ * contradict that.
+ */
+static double unevenness(const struct opu_layout *layout, const struct brightness *found)
+{
+    double const n_anchor = (double)layout->n_anchor;
+    double const n_all = (double)layout->n_inputs;
+    double const *const mirror = found->mirror;
+    if (layout->n_anchor == 0 || !(mirror[0] > 0.0) || !(mirror[1] > 0.0) ||
+        !opu_light_contradicts(mirror[0] / mirror[1], found->freedom[0], found->freedom[1])) {
+        return 1.0;
+    }
+    return mirror[0] * n_all / (mirror[0] * (n_all - n_anchor) + mirror[1] * n_anchor);
 }
 
 /* Light of one pattern, and how much of it was more than the camera holds. */
@@ -125,11 +179,11 @@ static void draw_on(const struct opu_projection *p, size_t i, uint8_t *bits)
 
 static void draw_group(const struct opu_projection *p, size_t i, uint8_t *bits)
 {
-    size_t const n = opu_light_groups(p->n_in);
+    struct group const group = group_of(&p->layout, i);
     opu_random_pattern(bits, p->layout.n_inputs, 0, 0);
-    for (size_t run = 0; run * n < p->n_in; run++) {
-        size_t const j = opu_light_input(run, i % n, n);
-        if (j < p->n_in) {
+    for (size_t run = 0; run * group.n < group.count; run++) {
+        size_t j;
+        if (find_input(&group, run, &j)) {
             bits[j / 8] |= (uint8_t)(1u << j % 8);
         }
     }
@@ -191,11 +245,15 @@ static int glance_at_leakage(struct opu_projection *p, double rough, double *off
 }
 
 /* Rates of the groups; *saturated: the share of their pixels that did. */
-static int glance_at_groups(struct opu_projection *p, double rough, double *groups,
+static int glance_at_groups(struct opu_projection *p, double rough, double *frames,
                             double *saturated)
 {
-    size_t const n_groups = opu_light_groups(p->n_in);
-    size_t const largest = (p->n_in + n_groups - 1) / n_groups;
+    size_t largest = 0;
+    for (size_t f = 0; f < GROUPS; f++) {
+        struct group const group = group_of(&p->layout, f);
+        size_t const n = (group.count + group.n - 1) / group.n;
+        largest = n > largest ? n : largest;
+    }
     double exposure_us = MEAN_SHARE * opu_full_scale(p) / (rough * (double)largest);
     struct glance seen[GROUPS];
     for (int i = 0; i < ADJUSTMENTS; i++) {
@@ -209,48 +267,53 @@ static int glance_at_groups(struct opu_projection *p, double rough, double *grou
         }
         exposure_us *= 0.25;
     }
-    for (size_t k = 0; k < n_groups; k++) {
-        groups[k] = 0.0;
-        double const shown = (double)((GROUPS - k + n_groups - 1) / n_groups);
-        for (size_t f = k; f < GROUPS; f += n_groups) {
-            groups[k] += seen[f].rate / shown;
-        }
+    for (size_t f = 0; f < GROUPS; f++) {
+        frames[f] = seen[f].rate;
     }
     return OPU_OK;
 }
 
-/* A step's rate from groups and leakage, and how many degrees of freedom it has. */
-static double solve(const struct opu_projection *p, double *groups, double off, double eps,
-                    double *freedom)
+/* Takes the last term's share, 2 k, and its scatter into account. */
+static void widen(const struct opu_layout *layout, double k, struct brightness *found)
 {
-    size_t const n = opu_light_groups(p->n_in);
-    double const k = eps / (1.0 - eps);
-    double const anchors = (double)p->layout.n_anchor / (double)p->n_in;
-    double sum = 0.0;
-    for (size_t i = 0; i < n; i++) {
-        groups[i] = fmax(groups[i] - off, 0.0);
-        sum += groups[i];
+    double const n_anchor = (double)layout->n_anchor;
+    double const n_in = (double)layout->n_inputs - n_anchor;
+    double const grains = opu_light_grains(layout);
+    double const others[2] = {n_anchor / n_in, n_anchor > 0.0 ? n_in / n_anchor : 0.0};
+    for (size_t i = 0; i < 2; i++) {
+        double const cross = 4.0 * k * k * (1.0 + 0.5 * others[i]) / grains;
+        found->freedom[i] = 1.0 / (1.0 / found->freedom[i] + cross);
     }
-    double const grains = opu_light_grains(&p->layout);
-    double const cross = 4.0 * k * k * (1.0 + 0.5 * anchors) / grains;
-    *freedom = 1.0 / (1.0 / opu_light_freedom(groups, n, grains) + cross);
-    return sum / ((1.0 + 2.0 * k) * (double)p->n_in);
 }
 
-/* Whether to go by the statement; saturated light is brighter than it looks. */
-static bool believe(const struct opu_projection *p, double stated, double measured, double freedom,
-                    double saturated)
+/* Whether all mirrors' light contradicts the statement, whatever the last term's mean is. */
+static bool believe(const struct opu_projection *p, double stated, double k,
+                    const struct brightness *found, double saturated)
 {
-    double const ratio = measured / stated;
-    bool const right =
-        !opu_light_contradicts(ratio, freedom) || (ratio < 1.0 && saturated > SATURATED);
-    if (!right) {
-        bool const far = ratio > DISAGREEMENT || ratio < 1.0 / DISAGREEMENT;
-        opu_context_log(p->context, far ? OPU_LOG_WARNING : OPU_LOG_INFO, "calibrate",
-                        "%s: a mirror in use adds %g counts/us, stated are %g; goes by the former",
-                        p->device->backend->scheme, measured, stated);
-    }
-    return right;
+    double const share = (double)p->layout.n_anchor / (double)p->layout.n_inputs;
+    double const one = found->mirror[0] * (1.0 - share);
+    double const other = found->mirror[1] * share;
+    double const mean = one + other;
+    double const freedom =
+        mean > 0.0
+            ? mean * mean / (one * one / found->freedom[0] + other * other / found->freedom[1])
+            : 1.0;
+    double const most = mean / stated;
+    double const least = most / (1.0 + 2.0 * k);
+    bool const brighter = least > 1.0 && opu_light_contradicts(least, freedom, (double)INFINITY);
+    /* saturated light is brighter than it looks */
+    bool const darker = most < 1.0 && saturated <= SATURATED &&
+                        opu_light_contradicts(most, freedom, (double)INFINITY);
+    return !brighter && !darker;
+}
+
+static void tell(const struct opu_projection *p, double stated)
+{
+    double const ratio = p->tables.signal_rate / stated;
+    bool const far = ratio > DISAGREEMENT || ratio < 1.0 / DISAGREEMENT;
+    opu_context_log(p->context, far ? OPU_LOG_WARNING : OPU_LOG_INFO, "calibrate",
+                    "%s: a mirror in use adds %g counts/us, stated are %g; goes by the former",
+                    p->device->backend->scheme, p->tables.signal_rate, stated);
 }
 
 int opu_measure_signal(struct opu_projection *p)
@@ -263,18 +326,27 @@ int opu_measure_signal(struct opu_projection *p)
         rough /= (double)p->layout.n_inputs;
     }
     double eps;
-    double groups[GROUPS];
+    double frames[GROUPS];
     double saturated;
-    double freedom;
     OPU_TRY(glance_at_leakage(p, rough, &off, &eps));
-    OPU_TRY(glance_at_groups(p, rough, groups, &saturated));
-    double const measured = solve(p, groups, off, eps, &freedom);
-    if (!(measured > 0.0)) {
+    OPU_TRY(glance_at_groups(p, rough, frames, &saturated));
+    for (size_t f = 0; f < GROUPS; f++) {
+        frames[f] -= off;
+    }
+    double const k = eps / (1.0 - eps);
+    struct brightness found = add_up(&p->layout, frames);
+    widen(&p->layout, k, &found);
+    if (!(found.mirror[0] > 0.0)) {
         return opu_fail(OPU_E_DEVICE, "%s: no light with any of the %zu inputs on",
                         p->device->backend->scheme, p->n_in);
     }
-    bool const keep = stated > 0.0 && believe(p, stated, measured, freedom, saturated);
-    p->tables.signal_rate = keep ? stated : measured;
+    bool const keep = stated > 0.0 && believe(p, stated, k, &found, saturated);
+    p->tables.signal_rate =
+        keep ? stated * unevenness(&p->layout, &found) : found.mirror[0] / (1.0 + 2.0 * k);
+    if (stated > 0.0 &&
+        (!keep || p->tables.signal_rate < stated || p->tables.signal_rate > stated)) {
+        tell(p, stated);
+    }
     return OPU_OK;
 }
 
@@ -287,26 +359,27 @@ double opu_mean_light(const float *field, size_t n_pixels)
     return sum / (double)n_pixels;
 }
 
-int opu_tell_light(struct opu_device *device, const struct opu_layout *layout, size_t n_in,
-                   float *input, float *field, double *light)
+int opu_tell_light(struct opu_device *device, const struct opu_layout *layout, float *input,
+                   float *field, double *light)
 {
-    size_t const n = opu_light_groups(n_in);
-    double groups[GROUPS];
-    double sum = 0.0;
-    for (size_t g = 0; g < n; g++) {
+    double frames[GROUPS] = {0.0};
+    *light = 1.0;
+    if (layout->n_anchor == 0) {
+        return OPU_OK;
+    }
+    for (size_t f = 0; f < GROUPS; f++) {
+        struct group const group = group_of(layout, f);
         memset(input, 0, layout->n_inputs * sizeof *input);
-        for (size_t run = 0; run * n < n_in; run++) {
-            size_t const j = opu_light_input(run, g, n);
-            if (j < n_in) {
+        for (size_t run = 0; run * group.n < group.count; run++) {
+            size_t j;
+            if (find_input(&group, run, &j)) {
                 input[j] = 1.0f;
             }
         }
         OPU_TRY(opu_device_field(device, input, 1, field));
-        groups[g] = opu_mean_light(field, layout->n_pixels);
-        sum += groups[g];
+        frames[f] = opu_mean_light(field, layout->n_pixels);
     }
-    double const ratio = sum / (double)n_in;
-    double const freedom = opu_light_freedom(groups, n, opu_light_grains(layout));
-    *light = ratio > 0.0 && opu_light_contradicts(ratio, freedom) ? ratio : 1.0;
+    struct brightness const found = add_up(layout, frames);
+    *light = unevenness(layout, &found);
     return OPU_OK;
 }
