@@ -168,6 +168,17 @@ void usb_node_behind(struct usb_node *node, struct opu_function function, const 
     usb_node_unlock(node);
 }
 
+void usb_node_alone(struct usb_node *node)
+{
+    usb_node_unplug(node);
+    (void)pthread_mutex_lock(&node->lock);
+    if (node->behind) {
+        node->behind = false;
+        opu_port_queue_fini(&node->queue);
+    }
+    (void)pthread_mutex_unlock(&node->lock);
+}
+
 /* ---- Requests of hosts ---- */
 
 static uint8_t inner_address(const struct usb_node *node, uint8_t endpoint)
@@ -353,7 +364,7 @@ void usb_node_forget(struct usb_node *node, const void *client, void (*release)(
     int error;
     for (size_t i = 0; i < 256; i++) {
         struct node_urb *const u = node->pending[i];
-        if (u != NULL && u->client == client &&
+        if (u != NULL && u->client == client && node->behind &&
             opu_port_queue_take(&node->queue, u->wait.id) != NULL) {
             node->pending[i] = NULL;
             finish(node, u, -ENOENT);

@@ -46,9 +46,11 @@ bool usb_nodes_work(void);
 /* NULL: out of something. Nothing is plugged in yet, and there is no function. */
 struct usb_node *usb_node_create(const struct usb_node_options *options);
 void usb_node_destroy(struct usb_node *node);
-/* What answers; of the caller's, who ends it after the node was unplugged. */
+/* What answers; of the caller's, who ends it after usb_node_alone(). */
 void usb_node_behind(struct usb_node *node, struct opu_function function, const char *serial,
                      size_t max_out_bytes);
+/* Unplugs; the function is not called any more. */
+void usb_node_alone(struct usb_node *node);
 
 void usb_node_plug(struct usb_node *node);
 void usb_node_unplug(struct usb_node *node);

@@ -250,7 +250,7 @@ void usb_node_destroy(struct usb_node *node)
     if (node->has_hub) {
         (void)pthread_join(node->hub, NULL);
     }
-    usb_node_unplug(node);
+    usb_node_alone(node);
     usb_nodes[node->options.port] = NULL;
     g_object_unref(node->handler);
     usb_route_sweep(node, true);
@@ -258,9 +258,6 @@ void usb_node_destroy(struct usb_node *node)
         if (node->clients[i] != NULL) {
             usb_node_forget(node, node->clients[i], NULL);
         }
-    }
-    if (node->behind) {
-        opu_port_queue_fini(&node->queue);
     }
     (void)pthread_cond_destroy(&node->changed);
     (void)pthread_mutex_destroy(&node->lock);

@@ -207,7 +207,7 @@ int usb_rig_open(struct usb_rig *rig, const struct usb_rig_options *options)
 void usb_rig_close(struct usb_rig *rig)
 {
     if (rig->node != NULL) {
-        usb_node_unplug(rig->node);
+        usb_node_alone(rig->node);
     }
     if (rig->observer != NULL) {
         libusb_exit(rig->observer);
