@@ -21,7 +21,7 @@ struct opu_sim_region {
     size_t grid_width, grid_height;
     size_t n_modes;
     uint32_t *place; /* [n_modes] grid point of each mode */
-    float scale;     /* n_modes^-1/2 */
+    float *scale;    /* [n_modes] root of a mode's share of the pupil */
     bool carrier;
     float *turn_x; /* [width][2] exp(-2 pi i f_x x) */
     float *turn_y; /* [height][2] */
@@ -69,6 +69,104 @@ static size_t list_modes(uint32_t *place, size_t width, size_t height, double cu
         }
     }
     return n;
+}
+
+/* Points of a cell's side that its share of the pupil is counted with. */
+#define SUBCELLS 16
+
+/* Rows and columns of modes, from -y_max and -x_max on. */
+struct pupil {
+    ptrdiff_t x_max, y_max;
+    double width, height, cut_off;
+    double *area; /* [2 y_max + 1][2 x_max + 1] */
+};
+
+static bool inside(const struct pupil *pupil, double x, double y)
+{
+    double const fx = x / pupil->width;
+    double const fy = y / pupil->height;
+    return fx * fx + fy * fy <= pupil->cut_off * pupil->cut_off;
+}
+
+/* The mode inside the pupil that is next to a point of the cell (x, y); there always is one, as the
+ * cells nearer to the middle are inside where the point is. */
+static double *nearest(const struct pupil *pupil, ptrdiff_t x, ptrdiff_t y, double px, double py)
+{
+    double best = INFINITY;
+    double *area = NULL;
+    for (ptrdiff_t j = y - 1; j <= y + 1; ++j) {
+        for (ptrdiff_t i = x - 1; i <= x + 1; ++i) {
+            double const fx = (px - (double)i) / pupil->width;
+            double const fy = (py - (double)j) / pupil->height;
+            double const d = fx * fx + fy * fy;
+            if (d < best && inside(pupil, (double)i, (double)j)) {
+                best = d;
+                area =
+                    pupil->area + (j + pupil->y_max) * (2 * pupil->x_max + 1) + (i + pupil->x_max);
+            }
+        }
+    }
+    return area;
+}
+
+/* Adds the part of the pupil that lies in the cell around (x, y) to the modes next to it. */
+static void add_cell(const struct pupil *pupil, ptrdiff_t x, ptrdiff_t y)
+{
+    double const far_x = fabs((double)x) + 0.5;
+    double const far_y = fabs((double)y) + 0.5;
+    if (inside(pupil, far_x, far_y)) {
+        *nearest(pupil, x, y, (double)x, (double)y) += 1.0;
+        return;
+    }
+    if (!inside(pupil, fmax(far_x - 1.0, 0.0), fmax(far_y - 1.0, 0.0))) {
+        return;
+    }
+    for (int j = 0; j < SUBCELLS; ++j) {
+        for (int i = 0; i < SUBCELLS; ++i) {
+            double const px = (double)x + ((double)i + 0.5) / SUBCELLS - 0.5;
+            double const py = (double)y + ((double)j + 0.5) / SUBCELLS - 0.5;
+            double *const area = inside(pupil, px, py) ? nearest(pupil, x, y, px, py) : NULL;
+            if (area != NULL) {
+                *area += 1.0 / (SUBCELLS * SUBCELLS);
+            }
+        }
+    }
+}
+
+/* Fills scale[n_modes], in the order of list_modes(). */
+static int weigh_modes(struct opu_sim_region *region, struct opu_context *context, double cut_off)
+{
+    struct pupil pupil = {.x_max = (ptrdiff_t)(cut_off * (double)region->grid_width),
+                          .y_max = (ptrdiff_t)(cut_off * (double)region->grid_height),
+                          .width = (double)region->grid_width,
+                          .height = (double)region->grid_height,
+                          .cut_off = cut_off};
+    size_t const columns = 2 * (size_t)pupil.x_max + 1;
+    pupil.area = opu_calloc(context, columns * (2 * (size_t)pupil.y_max + 1), sizeof(*pupil.area));
+    if (pupil.area == NULL) {
+        return OPU_E_NO_MEMORY;
+    }
+    double all = 0.0;
+    for (ptrdiff_t y = -pupil.y_max - 1; y <= pupil.y_max + 1; ++y) {
+        for (ptrdiff_t x = -pupil.x_max - 1; x <= pupil.x_max + 1; ++x) {
+            add_cell(&pupil, x, y);
+        }
+    }
+    size_t n = 0;
+    for (size_t k = 0; k < columns * (2 * (size_t)pupil.y_max + 1); ++k) {
+        all += pupil.area[k];
+    }
+    for (ptrdiff_t y = -pupil.y_max; y <= pupil.y_max; ++y) {
+        for (ptrdiff_t x = -pupil.x_max; x <= pupil.x_max; ++x) {
+            if (inside(&pupil, (double)x, (double)y)) {
+                double const area =
+                    pupil.area[(size_t)(y + pupil.y_max) * columns + (size_t)(x + pupil.x_max)];
+                region->scale[n++] = (float)sqrt(area / all);
+            }
+        }
+    }
+    opu_context_free(context, pupil.area);
+    return OPU_OK;
 }
 
 static int check(const struct opu_region *setup)
@@ -146,14 +244,15 @@ int opu_sim_region_create(struct opu_sim_region **out, size_t *n_modes, struct o
     region->grid_width = smooth_length(setup->width + margin);
     region->grid_height = smooth_length(setup->height + margin);
     region->n_modes = list_modes(NULL, region->grid_width, region->grid_height, cut_off);
-    region->scale = (float)(1.0 / sqrt((double)region->n_modes));
     int status = OPU_E_NO_MEMORY;
     region->place = opu_calloc(context, region->n_modes, sizeof(*region->place));
+    region->scale = opu_calloc(context, region->n_modes, sizeof(*region->scale));
     region->carrier = setup->carrier_x != 0.0 || setup->carrier_y != 0.0;
     region->turn_x = make_turns(context, setup->carrier_x, region->width);
     region->turn_y = make_turns(context, setup->carrier_y, region->height);
-    if (region->place == NULL || region->turn_x == NULL || region->turn_y == NULL ||
-        (status = plan(region, deterministic)) != OPU_OK) {
+    if (region->place == NULL || region->scale == NULL || region->turn_x == NULL ||
+        region->turn_y == NULL || (status = plan(region, deterministic)) != OPU_OK ||
+        (status = weigh_modes(region, context, cut_off)) != OPU_OK) {
         opu_sim_region_destroy(region);
         return status;
     }
@@ -175,6 +274,7 @@ void opu_sim_region_destroy(struct opu_sim_region *region)
     fftwf_free(region->grid);
     opu_fft_unlock();
     opu_context_free(region->context, region->place);
+    opu_context_free(region->context, region->scale);
     opu_context_free(region->context, region->turn_x);
     opu_context_free(region->context, region->turn_y);
     opu_context_free(region->context, region);
@@ -204,8 +304,8 @@ void opu_sim_region_field(struct opu_sim_region *region, const float *modes, boo
     memset(region->grid, 0, region->grid_width * region->grid_height * sizeof(*region->grid));
     for (size_t k = 0; k < region->n_modes; ++k) {
         const float *const mode = modes + opu_block_offset(k);
-        region->grid[region->place[k]][0] += region->scale * mode[0];
-        region->grid[region->place[k]][1] += region->scale * mode[OPU_BLOCK_PIXELS];
+        region->grid[region->place[k]][0] += region->scale[k] * mode[0];
+        region->grid[region->place[k]][1] += region->scale[k] * mode[OPU_BLOCK_PIXELS];
     }
     fftwf_execute(region->plan);
 #pragma omp parallel for schedule(static)
