@@ -12,6 +12,8 @@
 #include "core/base/rng.h"
 #include "core/device/projection_internal.h"
 #include "core/device/sideband.h"
+#include "sim/layout.h"
+#include "sim/region.h"
 
 #define PI 3.14159265358979323846
 #define SEED UINT64_C(91)
@@ -251,6 +253,73 @@ static void entries_have_one_variance_whatever_the_mode(void **state)
     close_rig(&exact);
 }
 
+/* Sum over the pupil's points of the power that each gives mode m: E|F|^2, no sampling in it. */
+static void add_point(struct opu_sim_region *region, struct opu_sideband *band, size_t side,
+                      size_t point, size_t n_modes, float *room, double *power, double *light)
+{
+    float *const field = room;
+    float *const in = room + 2 * (side * side + OPU_BLOCK_PIXELS);
+    float *const picture = opu_sideband_picture(band, 0);
+    in[opu_block_offset(point)] = 1.0f;
+    opu_sim_region_field(region, in, true, field);
+    in[opu_block_offset(point)] = 0.0f;
+    for (size_t k = 0; k < side * side; k++) {
+        float const re = field[opu_block_offset(k)];
+        float const im = field[opu_block_offset(k) + OPU_BLOCK_PIXELS];
+        picture[k / side * opu_sideband_stride(band) + k % side] = 2.0f * re;
+        *light += ((double)re * (double)re + (double)im * (double)im) / (double)(side * side);
+    }
+    const float *const modes = opu_sideband_filter(band, 0);
+    for (size_t i = 0; i < 2 * n_modes; i++) {
+        power[i / 2] += (double)modes[i] * (double)modes[i];
+    }
+}
+
+/*
+ * Modes as bright as the pixels, in small pictures too. The simulator's pupil is one of points, and
+ * edges of such are steps: what a numerical sum of the same says of eleven sizes is 0.996 to 1.004
+ * on average and 0.990 to 1.018 for single modes; v(q) itself is within 1 % of that for a disc.
+ */
+static void modes_are_as_bright_as_the_picture(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {20, 60, 100, 150, 200, 256, 512};
+    static double power[512];
+    struct opu_context *context;
+    assert_int_equal(opu_context_create(&context, NULL), OPU_OK);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        size_t const n = sizes[i];
+        struct opu_region setup;
+        struct opu_sim_region *region;
+        struct opu_sideband *band;
+        size_t points;
+        assert_true(opu_sideband_region(&setup, n));
+        assert_int_equal(opu_sim_region_create(&region, &points, context, &setup, false), OPU_OK);
+        assert_int_equal(opu_sideband_create(&band, context, &setup, n, 1), OPU_OK);
+        size_t const side = setup.width;
+        float *const room = calloc(2 * (side * side + points + 2 * OPU_BLOCK_PIXELS), sizeof *room);
+        assert_non_null(room);
+        memset(power, 0, sizeof power);
+        double light = 0.0;
+        for (size_t k = 0; k < points; k++) {
+            add_point(region, band, side, k, n, room, power, &light);
+        }
+        double mean = 0.0;
+        for (size_t m = 0; m < n; m++) {
+            mean += power[m] / (double)n;
+            assert_true(fabs(power[m] - 1.0) < 0.03);
+        }
+        print_message("# %zu modes of %zu x %zu pixels, %zu points: light %.5f, modes %.4f\n", n,
+                      side, side, points, light, mean);
+        assert_true(fabs(light - 1.0) < 1e-4); /* floats */
+        assert_true(fabs(mean - 1.0) < 0.006);
+        free(room);
+        opu_sideband_destroy(band);
+        opu_sim_region_destroy(region);
+    }
+    opu_context_destroy(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +329,7 @@ int main(void)
         cmocka_unit_test(a_callers_own_threads_do_no_harm),
         cmocka_unit_test(unlike_pixels_do_no_harm),
         cmocka_unit_test(entries_have_one_variance_whatever_the_mode),
+        cmocka_unit_test(modes_are_as_bright_as_the_picture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
