@@ -106,12 +106,15 @@ static void break_off(struct usb_node *node, const struct node_urb *u)
     }
 }
 
-void usb_node_renumber(uint8_t *descriptors, size_t n)
+void usb_node_alter(const struct usb_node *node, uint8_t *descriptors, size_t n)
 {
     static const uint8_t map[][2] = {
         {OPU_USB_OUT, 0x02}, {OPU_USB_IN, 0x81}, {OPU_USB_EVENT, 0x86}};
-    for (size_t at = 0; at + 2 < n && descriptors[at] > 2; at += descriptors[at]) {
-        for (size_t i = 0; descriptors[at + 1] == 5 && i < 3; i++) {
+    for (size_t at = 0; at + 8 < n + 2 && descriptors[at] > 2; at += descriptors[at]) {
+        if (descriptors[at + 1] == 4 && node->options.version != 0 && at + 7 < n) {
+            descriptors[at + 7] = node->options.version;
+        }
+        for (size_t i = 0; descriptors[at + 1] == 5 && node->options.renumbered && i < 3; i++) {
             if (descriptors[at + 2] == map[i][0]) {
                 descriptors[at + 2] = map[i][1];
                 break;
@@ -126,8 +129,8 @@ static void done(void *user, struct opu_urb *wait)
     struct node_urb *const u = wait->user;
     bool const config = wait->endpoint == OPU_URB_CONTROL && wait->setup.request_type == 0x80 &&
                         wait->setup.request == 6 && wait->setup.value >> 8 == 2;
-    if (config && node->options.renumbered) {
-        usb_node_renumber(wait->data, wait->moved);
+    if (config) {
+        usb_node_alter(node, wait->data, wait->moved);
     }
     bool const shorter = wait->status == OPU_URB_OK && wait->moved < wait->n &&
                          (u->urb->flags & USBDEVFS_URB_SHORT_NOT_OK) != 0;

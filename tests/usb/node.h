@@ -30,6 +30,7 @@ struct usb_node_options {
     bool splits;     /* no scatter-gather and a size limit, as older kernels: libusb cuts transfers
                         into 16 KiB */
     bool renumbered; /* endpoints are 02, 81, 86 instead of 01, 82, 83 */
+    uint8_t version; /* interface protocol; 0: as descriptors.h has it */
     size_t memory_limit; /* of transfers under way; 0: usbfs' 16 MiB */
     void *user;
     /* Called under the node's lock after each ioctl and may do the device's work there; NULL: none.

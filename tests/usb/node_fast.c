@@ -131,3 +131,18 @@ static bool denied(const char *path)
 
 OPEN(open)
 OPEN(open64)
+
+/* What fortified libraries call where there are two arguments. */
+#define OPEN_2(name) \
+    int name(const char *path, int flags); \
+    int name(const char *path, int flags) \
+    { \
+        static int (*next)(const char *, int); \
+        if (next == NULL) { \
+            *(void **)&next = dlsym(RTLD_NEXT, #name); \
+        } \
+        return denied(path) ? -1 : next(path, flags); \
+    }
+
+OPEN_2(__open_2)
+OPEN_2(__open64_2)

@@ -77,8 +77,8 @@ void usb_node_forget(struct usb_node *node, const void *client, void (*release)(
 /* Everything ends, ENODEV from now on. */
 void usb_node_pull(struct usb_node *node);
 bool usb_node_mine(struct usb_node *node); /* this thread holds the lock; call it with or without */
-/* Endpoints in a configuration's descriptors: 02, 81, 86. */
-void usb_node_renumber(uint8_t *descriptors, size_t n);
+/* A configuration's descriptors, as the node's options want them. */
+void usb_node_alter(const struct usb_node *node, uint8_t *descriptors, size_t n);
 /* The FIFO says what can be reaped. */
 void usb_node_signal(struct usb_node *node);
 

@@ -44,9 +44,7 @@ static void descriptors(const struct usb_node *node, char hex[1024])
     int const device = opu_usb_descriptor(bytes, 18, &node->options.identity, 0x80, 6, 1 << 8, 0);
     int const config = opu_usb_descriptor(bytes + device, sizeof bytes - 18,
                                           &node->options.identity, 0x80, 6, 2 << 8, 0);
-    if (node->options.renumbered) {
-        usb_node_renumber(bytes + device, (size_t)config);
-    }
+    usb_node_alter(node, bytes + device, (size_t)config);
     for (int i = 0; i < device + config && i < 511; i++) {
         (void)snprintf(hex + 2 * (size_t)i, 3, "%02x", bytes[i]);
     }

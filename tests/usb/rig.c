@@ -2,6 +2,8 @@
 /* A whole device on USB, for tests. */
 #include "rig.h"
 
+#include "driver/usb_backend.h"
+
 #include <libusb.h>
 
 #include <stdio.h>
@@ -67,7 +69,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 }
 
 /* Nothing has happened: the clock goes to the next thing that can. */
-void usb_rig_idle(void *self, uint64_t deadline_us)
+static void pass_time(void *self, uint64_t deadline_us)
 {
     struct usb_rig *const rig = self;
     if (usb_node_pass(rig->node)) {
@@ -85,6 +87,41 @@ void usb_rig_idle(void *self, uint64_t deadline_us)
         atomic_store(&rig->virtual_us, next);
     }
     usb_node_ready(rig->node);
+}
+
+/* Ports that are opened while a rig has a virtual clock keep it. */
+
+static struct usb_rig *clock_rig;
+static const struct opu_port_ops *real_ops;
+static struct opu_port_ops own_ops;
+
+static uint64_t port_now_us(struct opu_port *port)
+{
+    (void)port;
+    return usb_rig_now_us(clock_rig);
+}
+
+static void port_idle(struct opu_port *port, uint64_t deadline_us)
+{
+    (void)port;
+    pass_time(clock_rig, deadline_us);
+}
+
+/* What there is to wait for has happened, or will when the clock moves: real time is spent only
+ * where nothing is planned, until a caller wakes the port. */
+static void port_handle(struct opu_port *port, uint64_t wait_us)
+{
+    real_ops->handle(port, wait_us == UINT64_MAX ? wait_us : 0);
+}
+
+static void hook(struct opu_port *port)
+{
+    real_ops = port->ops;
+    own_ops = *port->ops;
+    own_ops.now_us = port_now_us;
+    own_ops.idle = port_idle;
+    own_ops.handle = port_handle;
+    port->ops = &own_ops;
 }
 
 /* ---- Life ---- */
@@ -159,6 +196,7 @@ static int open_node(struct usb_rig *rig)
         .foreign = options->foreign,
         .splits = options->splits,
         .renumbered = options->renumbered,
+        .version = options->version,
         .memory_limit = options->memory_limit,
         .user = rig,
         .step = options->virtual_clock ? step : NULL,
@@ -196,6 +234,10 @@ int usb_rig_open(struct usb_rig *rig, const struct usb_rig_options *options)
     *rig = (struct usb_rig){.options = *options};
     atomic_init(&rig->virtual_us, 1000000u);
     int const status = open_all(rig);
+    if (options->virtual_clock) {
+        clock_rig = rig;
+        opu_usb_port_hook = hook;
+    }
     if (status < 0) {
         usb_rig_close(rig);
     }
@@ -206,6 +248,10 @@ int usb_rig_open(struct usb_rig *rig, const struct usb_rig_options *options)
  * any more, then the thread ends. */
 void usb_rig_close(struct usb_rig *rig)
 {
+    if (clock_rig == rig) {
+        clock_rig = NULL;
+        opu_usb_port_hook = NULL;
+    }
     if (rig->node != NULL) {
         usb_node_alone(rig->node);
     }

@@ -23,6 +23,7 @@ struct usb_rig_options {
     bool unplugged;      /* not plugged in yet */
     const char *product; /* NULL: "opu emulated" */
     uint16_t vendor_id, product_id;
+    uint8_t version; /* of the wire, as its descriptors say; 0: the true one */
     double rate_hz;
     uint32_t max_packet; /* 0: the board's */
     size_t memory_limit; /* of transfers; 0: usbfs' */
@@ -48,8 +49,8 @@ void usb_rig_faults(struct usb_rig *rig, uint64_t counts[OPU_FAULT_KINDS]);
 /* Until libusb knows of the device's number, or of its absence; at most 5 s of real time. */
 bool usb_rig_seen(struct usb_rig *rig);
 
-/* The clock, as ports want it (driver/port.h). */
+/* The rig's clock. On a virtual one it moves when the port of the device says that nothing happens:
+ * one rig of a process can have it, and one device be open. */
 uint64_t usb_rig_now_us(void *rig);
-void usb_rig_idle(void *rig, uint64_t deadline_us);
 
 #endif

@@ -8,7 +8,6 @@
 #include "support.h"
 
 #include "core/base/rng.h"
-#include "driver/usb_backend.h"
 
 #include <unistd.h>
 
@@ -30,40 +29,6 @@
 static unsigned n_projections = 6000;
 static uint64_t seed;
 static struct usb_rig rig;
-
-/* ---- The port on the rig's clock ---- */
-
-static const struct opu_port_ops *real_ops;
-static struct opu_port_ops own_ops;
-
-static uint64_t now_us(struct opu_port *port)
-{
-    (void)port;
-    return usb_rig_now_us(&rig);
-}
-
-static void idle(struct opu_port *port, uint64_t deadline_us)
-{
-    (void)port;
-    usb_rig_idle(&rig, deadline_us);
-}
-
-/* What there is to wait for has happened, or will when the clock moves: only for callers, who say
- * so by waking, is real time spent. */
-static void handle(struct opu_port *port, uint64_t wait_us)
-{
-    real_ops->handle(port, wait_us == UINT64_MAX ? wait_us : 0);
-}
-
-static void hook(struct opu_port *port)
-{
-    real_ops = port->ops;
-    own_ops = *port->ops;
-    own_ops.now_us = now_us;
-    own_ops.idle = idle;
-    own_ops.handle = handle;
-    port->ops = &own_ops;
-}
 
 /* ---- Cases ---- */
 
@@ -174,7 +139,6 @@ static void every_projection_is_right_or_says_why(void **state)
         .optics = "sim:", .faults = plan, .fast = true, .virtual_clock = true};
     assert_int_equal(usb_rig_open(&rig, &options), 0);
     assert_true(usb_rig_seen(&rig));
-    opu_usb_port_hook = hook;
     double const start_s = real_seconds();
     /* Small packets: several in flight a call. */
     assert_ok(opu_device_open(&device, NULL, "usb:transfer_bytes=2048"));
@@ -190,7 +154,6 @@ static void every_projection_is_right_or_says_why(void **state)
     struct usb_node_counts const before = usb_node_counts(rig.node);
     opu_projection_destroy(projection);
     opu_device_close(device);
-    opu_usb_port_hook = NULL;
     printf(
         "# %u projections, seed %llu: %u right, %u failed with a sentence; %.1f s here, %.0f s on "
         "the device's clock; a call took at most %.3f s and %.1f s of it\n",
