@@ -92,7 +92,7 @@ static bool inside(const struct pupil *pupil, double x, double y)
  * cells nearer to the middle are inside where the point is. */
 static double *nearest(const struct pupil *pupil, ptrdiff_t x, ptrdiff_t y, double px, double py)
 {
-    double best = INFINITY;
+    double best = (double)INFINITY;
     double *area = NULL;
     for (ptrdiff_t j = y - 1; j <= y + 1; ++j) {
         for (ptrdiff_t i = x - 1; i <= x + 1; ++i) {

@@ -172,8 +172,8 @@ static int choose_pixels(struct exact *exact, const struct opu_layout *layout, f
         input[j] = j < exact->n_in ? 0.0f : 1.0f;
     }
     OPU_TRY(opu_device_field(exact->of, input, 1, field));
-    double const seen = opu_mean_light(field, n);
-    double const anchor = mean < 1.0 || mean > 1.0 ? seen : (double)layout->n_anchor;
+    bool const even = mean >= 1.0 && mean <= 1.0;
+    double const anchor = even ? (double)layout->n_anchor : opu_mean_light(field, n);
     for (size_t k = 0; k < n; k++) {
         double const re = (double)field[2 * k];
         double const im = (double)field[2 * k + 1];
