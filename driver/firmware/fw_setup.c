@@ -130,6 +130,10 @@ int opu_fw_commit(struct opu_fw *fw, const struct opu_wire_commit *commit)
         return status;
     }
     struct opu_fw_setup *const staged = &fw->staged;
+    if (fw->setup_wanted) { /* one that the work has not begun with is gone now, whatever comes */
+        fw->setup_wanted = false;
+        fw->failed = true;
+    }
     int const fault = opu_wire_get_setup(&staged->setup, staged->exposures_us, staged->references,
                                          fw->block, commit->bytes);
     if (fault != OPU_WIRE_OK) {
@@ -142,6 +146,7 @@ int opu_fw_commit(struct opu_fw *fw, const struct opu_wire_commit *commit)
     }
     fw->staged_number = commit->setup;
     fw->number = 0;
+    fw->failed = false;
     fw->generation++;
     fw->setup_wanted = true;
     fw->wake_due = true;

@@ -305,6 +305,28 @@ static void of_two_set_ups_the_later_one_holds(void **state)
     assert_int_equal(rig->toy.setup.n_exposures, TOY_EXPOSURES);
 }
 
+static void a_refused_set_up_is_not_made_in_place_of_one_that_waits(void **state)
+{
+    struct rig *const rig = *state;
+    struct opu_wire_setup setup = toy_setup();
+    rig_configure(rig);
+    assert_true(host_commit(&rig->f, &setup, 6) > 0);
+    setup.n_inputs = 4097;
+    assert_int_equal(host_commit(&rig->f, &setup, 7), OPU_FN_STALL);
+    (void)rig_work(rig);
+    struct opu_wire_status const status = host_status(&rig->f);
+    assert_int_equal(rig->toy.configured, 1);
+    assert_int_equal(status.state, OPU_WIRE_FAULT);
+    assert_int_equal(status.setup, 0);
+    assert_true(status.result < 0);
+    assert_message(&rig->f, "n_inputs is 4097");
+    setup.n_inputs = TOY_INPUTS;
+    assert_true(host_commit(&rig->f, &setup, 8) > 0);
+    (void)rig_work(rig);
+    assert_int_equal(host_status(&rig->f).state, OPU_WIRE_READY);
+    assert_int_equal(host_status(&rig->f).setup, 8);
+}
+
 static void reset_once(void *user)
 {
     struct rig *const rig = user;
@@ -341,6 +363,7 @@ int main(void)
         RIG_TEST(long_packets_are_given_up_after_a_flush),
         RIG_TEST(counts_of_the_former_set_up_are_not_sent),
         RIG_TEST(of_two_set_ups_the_later_one_holds),
+        RIG_TEST(a_refused_set_up_is_not_made_in_place_of_one_that_waits),
         RIG_TEST(a_reset_drops_the_set_up_also_while_it_is_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
