@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The pattern projector is what keeps time: its stop comes when the frames have had theirs. */
+/* The camera keeps time: a frame is read when it has had its own, and the sequence stops when its
+ * frames have had theirs. */
 #include "driver/board_pace.h"
+
+#define AHEAD_US 20000.0
 
 static double now_us(const struct opu_pace *pace)
 {
@@ -18,28 +21,55 @@ static int configure(void *self, const struct opu_wire_setup *setup)
 static int load(void *self, const struct opu_optics_frame *frames, size_t n,
                 struct opu_optics_upload *upload)
 {
-    struct opu_pace *const pace = self;
-    pace->n_frames = n;
+    const struct opu_pace *const pace = self;
     return pace->optics.pattern_ops->load(pace->optics.pattern, frames, n, upload);
+}
+
+static void keep_time(const struct opu_pace *pace, double until_us)
+{
+    if (pace->sleep_until != NULL) {
+        pace->sleep_until(pace->self, until_us);
+    }
 }
 
 static int start(void *self)
 {
     struct opu_pace *const pace = self;
-    double const from = pace->idle ? now_us(pace) : pace->due_us;
+    pace->from_us = pace->idle ? now_us(pace) : pace->due_us;
+    pace->due_us = pace->from_us;
     pace->idle = false;
-    pace->due_us = from + (double)pace->n_frames * 1e6 / pace->rate_hz;
     return pace->optics.pattern_ops->start(pace->optics.pattern);
 }
 
 static int stop(void *self)
 {
-    struct opu_pace *const pace = self;
+    const struct opu_pace *const pace = self;
     int const status = pace->optics.pattern_ops->stop(pace->optics.pattern);
-    if (pace->sleep_until != NULL) {
-        pace->sleep_until(pace->self, pace->due_us);
-    }
+    keep_time(pace, pace->due_us);
     return status;
+}
+
+static int configure_camera(void *self, const struct opu_wire_setup *setup)
+{
+    const struct opu_pace *const pace = self;
+    return pace->optics.camera_ops->configure(pace->optics.camera, setup);
+}
+
+static int arm(void *self, const struct opu_optics_frame *frames, size_t n, uint8_t *counts)
+{
+    const struct opu_pace *const pace = self;
+    return pace->optics.camera_ops->arm(pace->optics.camera, frames, n, counts);
+}
+
+/* A frame is there when it has had its time, give or take AHEAD_US: many short ones sleep once. */
+static int read_frame(void *self, size_t i, struct opu_wire_count *head, uint8_t *counts)
+{
+    struct opu_pace *const pace = self;
+    pace->due_us = pace->from_us + (double)(i + 1) * 1e6 / pace->rate_hz;
+    if (now_us(pace) + AHEAD_US < pace->due_us) {
+        keep_time(pace, pace->due_us);
+    }
+    return pace->optics.camera_ops->read(pace->optics.camera, i, head, counts);
 }
 
 struct opu_optics opu_pace_optics(struct opu_pace *pace, const struct opu_optics *optics)
@@ -51,9 +81,13 @@ struct opu_optics opu_pace_optics(struct opu_pace *pace, const struct opu_optics
                                                  .load = load,
                                                  .start = start,
                                                  .stop = stop};
+    pace->camera_ops =
+        (struct opu_camera_ops){.configure = configure_camera, .arm = arm, .read = read_frame};
     struct opu_optics paced = *optics;
     paced.pattern = pace;
     paced.pattern_ops = &pace->pattern_ops;
+    paced.camera = pace;
+    paced.camera_ops = &pace->camera_ops;
     return paced;
 }
 

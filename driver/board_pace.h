@@ -20,11 +20,12 @@ struct opu_pace {
     /* Set by opu_pace_optics() and opu_pace_function(). */
     struct opu_optics optics;
     struct opu_pattern_ops pattern_ops;
+    struct opu_camera_ops camera_ops;
     struct opu_function function;
 
-    bool idle; /* nothing was waiting: told by who works */
-    size_t n_frames;
-    double due_us; /* when the last frame of the latest sequence is over */
+    bool idle;      /* nothing was waiting: told by who works */
+    double from_us; /* when the latest sequence began */
+    double due_us;  /* when the frame of it that was read last is over */
 };
 
 /* The optics, paced. */

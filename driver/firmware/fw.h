@@ -11,7 +11,8 @@
  * The laser goes on with the first packet and goes off at a reset, at close, while the interlock is
  * open or the parts are too hot, and when the host has been silent for two seconds; then packets
  * wait until it is heard again. An opened interlock stays in force until RESET WHOLE. All of this
- * is done by the next unit of work: the optics are touched from nowhere else.
+ * is done by the work, which looks between two units and between two frames of a packet: the optics
+ * are touched from nowhere else. What can't wait for a frame's end is a matter of hardware.
  */
 #ifndef OPU_FIRMWARE_FW_H
 #define OPU_FIRMWARE_FW_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the firmware's files share. fw.c: life; fw_verbs.c: verbs; fw_control.c: requests; fw_setup.c: a
- * set-up out of its pieces; fw_work.c: what is done with the optics; fw_light.c: laser, interlock,
- * temperature, events.
+ * What the firmware's files share. fw.c: life; fw_verbs.c: verbs; fw_control.c: requests;
+ * fw_setup.c: a set-up out of its pieces; fw_work.c: what is done with the optics; fw_light.c:
+ * laser, interlock, temperature, events.
  *
  * Packets and answers lie in slots of two pools. Who takes a slot owns it until it gives it back,
  * so that bytes are copied, and written by the optics, without the lock; a flush empties the queues
@@ -127,7 +127,11 @@ int opu_fw_commit(struct opu_fw *fw, const struct opu_wire_commit *commit);
 
 /* fw_light.c (locked); those of the work unlock while they talk to the optics. */
 void opu_fw_event(struct opu_fw *fw, enum opu_wire_event_kind kind, uint32_t value, uint64_t frame);
+/* The host has given a sign: a request, a packet that was taken, an answer that it fetched. What a
+ * port asks again on its own is none. */
 void opu_fw_heard(struct opu_fw *fw);
+bool opu_fw_silence(struct opu_fw *fw); /* whether it has given none for too long */
+bool opu_fw_look_due(const struct opu_fw *fw);
 bool opu_fw_darken(struct opu_fw *fw); /* if it is wanted; false: nothing to do */
 bool opu_fw_look(struct opu_fw *fw);   /* whether the laser may shine */
 int opu_fw_shine(struct opu_fw *fw);

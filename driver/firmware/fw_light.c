@@ -72,6 +72,17 @@ int opu_fw_shine(struct opu_fw *fw)
     return fw->laser ? 0 : switch_laser(fw, true);
 }
 
+bool opu_fw_silence(struct opu_fw *fw)
+{
+    fw->silent = fw->silent || opu_fw_now_us(fw) - fw->heard_us > OPU_FW_HOST_TIMEOUT_US;
+    return fw->silent;
+}
+
+bool opu_fw_look_due(const struct opu_fw *fw)
+{
+    return opu_fw_now_us(fw) - fw->looked_us >= OPU_FW_LOOK_US;
+}
+
 static void see_interlock(struct opu_fw *fw, bool open)
 {
     if (open != fw->open) {
@@ -121,15 +132,12 @@ bool opu_fw_look(struct opu_fw *fw)
 void opu_fw_tick(struct opu_fw *fw)
 {
     opu_fw_lock(fw);
-    uint64_t const now = opu_fw_now_us(fw);
-    if (!fw->silent && now - fw->heard_us > OPU_FW_HOST_TIMEOUT_US) {
-        fw->silent = true;
-    }
-    if (fw->laser && (fw->silent || fw->latched || fw->hot)) {
+    bool const silent = opu_fw_silence(fw);
+    if (fw->laser && (silent || fw->latched || fw->hot)) {
         fw->dark_wanted = true;
         fw->wake_due = true;
     }
-    if (!fw->look_wanted && now - fw->looked_us >= OPU_FW_LOOK_US) {
+    if (!fw->look_wanted && opu_fw_look_due(fw)) {
         fw->look_wanted = true;
         fw->wake_due = true;
     }

@@ -83,10 +83,12 @@ static int out(void *self, const uint8_t *data, size_t n)
 {
     struct opu_fw *const fw = self;
     opu_fw_lock(fw);
-    opu_fw_heard(fw);
     struct opu_fw_packet packet = {.slot = OPU_FW_NO_SLOT};
     if (n > 0 && !fw->standing) {
         packet.slot = opu_fw_take(&fw->packets);
+    }
+    if (n == 0 || packet.slot != OPU_FW_NO_SLOT) {
+        opu_fw_heard(fw);
     }
     if (packet.slot == OPU_FW_NO_SLOT) {
         opu_fw_leave(fw);
@@ -134,13 +136,13 @@ static int in(void *self, uint8_t *data, size_t n)
 {
     struct opu_fw *const fw = self;
     opu_fw_lock(fw);
-    opu_fw_heard(fw);
     struct opu_fw_answer const answer = next_answer(fw);
     uint32_t const epoch = fw->epoch;
     if (answer.slot == OPU_FW_NO_SLOT) {
         opu_fw_leave(fw);
         return OPU_FN_NAK;
     }
+    opu_fw_heard(fw);
     opu_fw_unlock(fw);
     size_t const left = answer.bytes - answer.sent;
     size_t const now = left < n ? left : n;
@@ -160,7 +162,6 @@ static int event(void *self, uint8_t *data, size_t n)
     struct opu_fw *const fw = self;
     int moved = OPU_FN_NAK;
     opu_fw_lock(fw);
-    opu_fw_heard(fw);
     if (fw->n_events > 0 && n < OPU_WIRE_EVENT_BYTES) {
         moved = OPU_FN_STALL;
     } else if (fw->n_events > 0) {

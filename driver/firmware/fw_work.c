@@ -9,8 +9,9 @@
 
 #include <string.h>
 
-/* Not a refusal: what was done is of no use any more. */
+/* Not refusals: what was done is of no use any more; the packet waits until the host is heard. */
 #define ABANDONED UINT32_MAX
+#define POSTPONED (UINT32_MAX - 1)
 
 /* A packet being worked off. */
 struct job {
@@ -156,18 +157,39 @@ static uint32_t check_packet(struct opu_fw *fw, const struct job *job)
     return 0;
 }
 
+/* Whether the laser may shine for the packet; 0 or why not. A look at the parts takes its time, and
+ * is done where it is due. (locked) */
+static uint32_t check_light(struct opu_fw *fw, const struct job *job, bool look)
+{
+    bool const dark = look && !opu_fw_look(fw);
+    if (fw->epoch != job->epoch) {
+        return ABANDONED;
+    }
+    if (opu_fw_silence(fw)) {
+        return POSTPONED;
+    }
+    return dark ? OPU_WIRE_LASER_OFF : 0;
+}
+
 /* Laser on, if it may be and is still wanted; 0 or why not. */
 static uint32_t light_up(struct opu_fw *fw, const struct job *job)
 {
-    uint32_t code = 0;
     opu_fw_lock(fw);
-    if (!opu_fw_look(fw)) {
-        code = OPU_WIRE_LASER_OFF;
-    } else if (fw->epoch != job->epoch) {
-        code = ABANDONED;
-    } else if (opu_fw_shine(fw) < 0) {
+    uint32_t code = check_light(fw, job, true);
+    if (code == 0 && opu_fw_shine(fw) < 0) {
         code = OPU_WIRE_OPTICS;
+    } else if (code == 0) {
+        code = check_light(fw, job, false); /* a reset may have come while it was switched */
     }
+    opu_fw_unlock(fw);
+    return code;
+}
+
+/* Between two frames: a sequence may take long, and the laser may have to go off meanwhile. */
+static uint32_t go_on(struct opu_fw *fw, const struct job *job)
+{
+    opu_fw_lock(fw);
+    uint32_t const code = check_light(fw, job, opu_fw_look_due(fw));
     opu_fw_unlock(fw);
     return code;
 }
@@ -236,8 +258,9 @@ static uint32_t expose(struct opu_fw *fw, struct job *job, size_t first, size_t 
     uint32_t code = status < 0 ? 0 : light_up(fw, job);
     if (status >= 0 && code == 0) {
         status = optics->pattern_ops->start(optics->pattern);
-        for (size_t i = 0; i < n && status >= 0; i++) {
-            status = read_frame(fw, job, first, i);
+        for (size_t i = 0; i < n && status >= 0 && code == 0; i++) {
+            code = i > 0 ? go_on(fw, job) : 0;
+            status = code == 0 ? read_frame(fw, job, first, i) : 0;
         }
     }
     if (status < 0) {
@@ -294,10 +317,24 @@ static size_t finish(struct opu_fw *fw, const struct job *job, uint32_t code)
     return opu_wire_finish_packet(opu_fw_slot(&fw->answers, job->answer), false, &header);
 }
 
+/* The packet waits again, before all others. (locked) */
+static void put_back(struct opu_fw *fw, const struct job *job)
+{
+    opu_fw_give(&fw->answers, job->answer);
+    fw->first_waiting = (fw->first_waiting + fw->room - 1) % fw->room;
+    fw->waiting[fw->first_waiting] = *job->packet;
+    fw->n_waiting++;
+    fw->dark_wanted = fw->dark_wanted || fw->silent; /* it may have been heard just now */
+}
+
 /* Hands the answer over, unless nobody waits for it any more. (locked) */
 static void deliver(struct opu_fw *fw, const struct job *job, uint32_t code, size_t bytes)
 {
     fw->working = false;
+    if (code == POSTPONED && job->epoch == fw->epoch) {
+        put_back(fw, job);
+        return;
+    }
     fw->ready_due = true; /* for packets: a slot is free again */
     opu_fw_give(&fw->packets, job->packet->slot);
     if (job->epoch != fw->epoch) {
@@ -342,7 +379,7 @@ static bool work_packet(struct opu_fw *fw)
                       .answer = answer};
     opu_fw_unlock(fw);
     uint32_t const code = packet.code != 0 ? packet.code : work_off(fw, &job);
-    size_t const bytes = code != ABANDONED ? finish(fw, &job, code) : 0;
+    size_t const bytes = code < POSTPONED ? finish(fw, &job, code) : 0;
     opu_fw_lock(fw);
     deliver(fw, &job, code, bytes);
     return true;

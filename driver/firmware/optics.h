@@ -6,7 +6,10 @@
  * firmware calls them from its work step alone, one at a time.
  *
  * A sequence of n frames: pattern->load, reference->load, camera->arm, reference->laser(on),
- * pattern->start, camera->read 0..n-1, pattern->stop (also after a failure).
+ * pattern->start, camera->read 0..n-1, pattern->stop. It may be broken off after any of them - a
+ * failure, a reset, a laser that has to go off - and stop comes then too: frames that a camera
+ * sends on its own and that nobody has read are for the next arm to throw away. Between two reads
+ * the interlock and the temperature may be asked for.
  *
  * Functions return 0 or a negative opu_status, with a sentence from message().
  */

@@ -254,6 +254,30 @@ static void a_board_is_closed_in_the_middle_of_its_work(void **state)
     }
 }
 
+static void the_laser_of_a_slow_packet_goes_off_with_its_host(void **state)
+{
+    (void)state;
+    struct toy toy = {.temperature_c = 20.0};
+    struct opu_optics const optics = toy_optics(&toy, 400);
+    struct bench bench;
+    bench_open(&bench, (struct opu_board_options){.optics = &optics, .rate_hz = 10.0});
+    struct opu_wire_setup const setup = toy_setup();
+    bench_configure(&bench, &setup);
+    struct opu_wire_header const header = {
+        .epoch = host_status(&bench.f).epoch, .setup = 5, .n_frames = 400};
+    assert_true(host_send(&bench.f, header, 0) > 0); /* takes 40 s */
+    double const start = seconds();
+    struct opu_wire_statistics seen = {0};
+    bool laser = true;
+    while ((laser || seen.laser_s == 0.0) && seconds() - start < 20.0) {
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+        opu_fw_peek(opu_board_fw(bench.board), &seen, &laser);
+    }
+    assert_false(laser);
+    assert_true(seen.laser_s > 1.5 && seen.frames >= 10 && seen.frames < 200);
+    bench_close(&bench);
+}
+
 static void faults_lie_between_port_and_firmware(void **state)
 {
     (void)state;
@@ -283,6 +307,7 @@ int main(void)
         cmocka_unit_test(pace_is_kept_over_all_packets_inline),
         cmocka_unit_test(pace_is_kept_over_all_packets_by_the_thread),
         cmocka_unit_test(a_board_is_closed_in_the_middle_of_its_work),
+        cmocka_unit_test(the_laser_of_a_slow_packet_goes_off_with_its_host),
         cmocka_unit_test(faults_lie_between_port_and_firmware),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

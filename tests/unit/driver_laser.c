@@ -85,14 +85,13 @@ static void verb_out(struct rig *rig)
     (void)rig->f.out(rig->f.self, NULL, 0);
 }
 
+/* An answer that was ready before. */
 static void verb_in(struct rig *rig)
 {
-    (void)host_receive(&rig->f);
-}
-
-static void verb_event(struct rig *rig)
-{
-    (void)rig_event(rig);
+    assert_true(rig_send(rig, 2, 0) > 0);
+    (void)rig_work(rig);
+    rig_pass(rig, 50000);
+    assert_true(host_receive(&rig->f).moved > 0);
 }
 
 static void verb_clear_halt(struct rig *rig)
@@ -100,11 +99,10 @@ static void verb_clear_halt(struct rig *rig)
     rig->f.clear_halt(rig->f.self, 0x82);
 }
 
-static void any_verb_is_a_sign_of_the_host(void **state)
+static void what_moves_is_a_sign_of_the_host(void **state)
 {
     struct rig *const rig = *state;
-    static void (*const verbs[])(struct rig *) = {verb_control, verb_out, verb_in, verb_event,
-                                                  verb_clear_halt};
+    static void (*const verbs[])(struct rig *) = {verb_control, verb_out, verb_in, verb_clear_halt};
     on_with_the_first_packet(rig);
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         rig_pass(rig, 1900000);
@@ -113,6 +111,21 @@ static void any_verb_is_a_sign_of_the_host(void **state)
         assert_true(rig->toy.laser);
         verbs[i](rig);
     }
+}
+
+static void what_a_port_asks_again_is_no_sign_of_the_host(void **state)
+{
+    struct rig *const rig = *state;
+    rig->toy.lose = 1;
+    on_with_the_first_packet(rig); /* and an event waits */
+    for (unsigned i = 0; i < 4; i++) {
+        rig_pass(rig, 450000);
+        assert_int_equal(host_receive(&rig->f).moved, OPU_FN_NAK);
+        (void)rig_event(rig);
+    }
+    assert_true(rig->toy.laser);
+    rig_pass(rig, 250000);
+    assert_false(rig->toy.laser);
 }
 
 static void packets_wait_until_the_host_is_heard_again(void **state)
@@ -125,11 +138,91 @@ static void packets_wait_until_the_host_is_heard_again(void **state)
     (void)rig_work(rig);
     assert_int_equal(rig->toy.started, 0);
     rig->wake = 0;
-    assert_int_equal(host_receive(&rig->f).moved, OPU_FN_NAK);
+    assert_int_equal(host_status(&rig->f).queued, 1);
     assert_true(rig->wake > 0);
     (void)rig_work(rig);
     struct host_answer const answer = host_receive(&rig->f);
     assert_counts(&answer, 0, 2, 0);
+}
+
+/* ---- Amid a packet ---- */
+
+static void let_time_pass(void *user)
+{
+    struct rig *const rig = user;
+    rig->toy.amid = NULL;
+    rig->now_us += OPU_FW_HOST_TIMEOUT_US + 1;
+}
+
+static void silence_breaks_a_packet_off_until_the_host_is_heard(void **state)
+{
+    struct rig *const rig = *state;
+    rig_configure(rig);
+    for (uint32_t k = 0; k < 5; k++) { /* more often than there are slots */
+        rig->toy.amid = let_time_pass;
+        rig->toy.user = rig;
+        uint64_t const before = host_statistics(&rig->f).frames;
+        for (uint32_t i = 0; i < RIG_QUEUE; i++) {
+            assert_true(rig_send(rig, RIG_PATTERNS, 1000 * i) > 0);
+        }
+        (void)rig_work(rig);
+        assert_false(rig->toy.laser);
+        struct opu_wire_statistics seen;
+        bool laser;
+        opu_fw_peek(rig->fw, &seen, &laser);
+        assert_int_equal(seen.frames, before + 1);
+        assert_int_equal(host_receive(&rig->f).moved, OPU_FN_NAK);
+        assert_int_equal(host_status(&rig->f).queued, RIG_QUEUE);
+        for (uint32_t i = 0; i < RIG_QUEUE; i++) {
+            (void)rig_work(rig);
+            struct host_answer const answer = host_receive(&rig->f);
+            assert_counts(&answer, RIG_QUEUE * k + i, RIG_PATTERNS, 1000 * i);
+        }
+    }
+    assert_int_equal(rig->toy.dark_frames, 0);
+    assert_int_equal(rig->toy.stopped, rig->toy.loaded);
+}
+
+static void reset_amid(void *user)
+{
+    struct rig *const rig = user;
+    rig->toy.amid = NULL;
+    assert_int_equal(host_reset(&rig->f, OPU_WIRE_WHOLE), 0);
+}
+
+static void a_reset_breaks_a_packet_off(void **state)
+{
+    struct rig *const rig = *state;
+    rig_configure(rig);
+    rig->toy.amid = reset_amid;
+    rig->toy.user = rig;
+    assert_true(rig_send(rig, RIG_PATTERNS, 0) > 0);
+    (void)rig_work(rig);
+    assert_false(rig->toy.laser);
+    assert_int_equal(host_statistics(&rig->f).frames, 1);
+    assert_int_equal(host_status(&rig->f).queued, 0);
+}
+
+static void open_amid(void *user)
+{
+    struct rig *const rig = user;
+    rig->toy.amid = NULL;
+    rig->toy.open = true;
+    rig->now_us += 50000;
+}
+
+static void the_interlock_is_looked_at_between_frames(void **state)
+{
+    struct rig *const rig = *state;
+    rig_configure(rig);
+    rig->toy.amid = open_amid;
+    rig->toy.user = rig;
+    assert_true(rig_send(rig, RIG_PATTERNS, 0) > 0);
+    (void)rig_work(rig);
+    assert_false(rig->toy.laser);
+    struct host_answer const answer = host_receive(&rig->f);
+    assert_refusal(answer, 0, OPU_WIRE_LASER_OFF);
+    assert_int_equal(host_statistics(&rig->f).frames, 1);
 }
 
 static void its_time_is_reckoned(void **state)
@@ -316,8 +409,12 @@ int main(void)
         RIG_TEST(a_reset_of_the_bus_puts_it_out_and_flushes),
         RIG_TEST(closing_puts_it_out),
         RIG_TEST(two_seconds_without_the_host_put_it_out),
-        RIG_TEST(any_verb_is_a_sign_of_the_host),
+        RIG_TEST(what_moves_is_a_sign_of_the_host),
+        RIG_TEST(what_a_port_asks_again_is_no_sign_of_the_host),
         RIG_TEST(packets_wait_until_the_host_is_heard_again),
+        RIG_TEST(silence_breaks_a_packet_off_until_the_host_is_heard),
+        RIG_TEST(a_reset_breaks_a_packet_off),
+        RIG_TEST(the_interlock_is_looked_at_between_frames),
         RIG_TEST(its_time_is_reckoned),
         RIG_TEST(an_opened_interlock_holds_until_the_device_is_reset),
         RIG_TEST(a_reset_does_not_help_while_the_interlock_is_open),
