@@ -126,7 +126,7 @@ def stop(process):
 
 
 def main():
-    opu, contracts, rules, build = sys.argv[1], sys.argv[2:4], sys.argv[4], sys.argv[5]
+    opu, *contracts, rules, build = (os.path.abspath(path) for path in sys.argv[1:])  # the guest's folder is another
     if os.environ.get("OPU_TEST_URI"):
         on_hardware(contracts)
         return
