@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/base/fail.h"
 #include "core/base/mem.h"
@@ -19,9 +20,12 @@ struct options {
 
 /* A batch under way, with room for the arrays that the caller didn't want. */
 struct job {
-    bool live;
-    uint64_t job;
-    size_t room; /* frames */
+    bool live, cancelled;
+    bool ended; /* with status_of_end, and recorded; its caller has not waited for it yet */
+    int status_of_end;
+    char sentence[256];
+    uint64_t job, order; /* of submit */
+    size_t room;         /* frames */
     struct opu_frame_batch batch;
     uint16_t *reference, *exposure;
     double *time_s;
@@ -36,6 +40,7 @@ struct record {
     FILE *file;
     struct opu_recording_rows rows;
     struct job jobs[OPU_DEVICE_JOBS];
+    uint64_t n_jobs;
 };
 
 static void release(struct record *record, struct job *job)
@@ -148,41 +153,101 @@ static int record_submit(void *handle, struct opu_frame_batch *batch, uint64_t *
     OPU_TRY(make_room(record, job, batch->n_frames));
     memset(job->reference, 0, batch->n_frames * sizeof *job->reference);
     memset(job->exposure, 0, batch->n_frames * sizeof *job->exposure);
+    memset(job->status, 0, batch->n_frames * sizeof *job->status);
     job->batch = *batch;
     job->batch.reference = batch->reference != NULL ? batch->reference : job->reference;
     job->batch.exposure = batch->exposure != NULL ? batch->exposure : job->exposure;
     job->batch.time_s = batch->time_s != NULL ? batch->time_s : job->time_s;
     job->batch.saturated = batch->saturated != NULL ? batch->saturated : job->saturated;
-    job->batch.status = batch->status != NULL ? batch->status : job->status;
+    /* status stays NULL where it was: a device then sends again by itself what it has lost */
     OPU_TRY(opu_device_submit(record->of, &job->batch, &job->job));
     job->live = true;
+    job->ended = false;
+    job->cancelled = false;
+    job->order = record->n_jobs++;
     *job_number = job->job;
     return OPU_OK;
 }
 
-static int record_wait(void *handle, uint64_t number, int timeout_ms)
+static struct job *find_job(struct record *record, uint64_t number)
 {
-    struct record *const record = handle;
-    int const status = opu_device_wait(record->of, number, timeout_ms);
+    for (size_t i = 0; i < OPU_DEVICE_JOBS; i++) {
+        if (record->jobs[i].live && record->jobs[i].job == number) {
+            return &record->jobs[i];
+        }
+    }
+    return NULL;
+}
+
+/* Of the jobs that have not ended, the one that was submitted first. */
+static struct job *first_job(struct record *record)
+{
+    struct job *first = NULL;
+    for (size_t i = 0; i < OPU_DEVICE_JOBS; i++) {
+        struct job *const job = &record->jobs[i];
+        if (job->live && !job->ended && (first == NULL || job->order < first->order)) {
+            first = job;
+        }
+    }
+    return first;
+}
+
+/* Waits for a job and records it; OPU_E_TIMEOUT, or it has ended. */
+static int end_job(struct record *record, struct job *job, int timeout_ms)
+{
+    int status = opu_device_wait(record->of, job->job, timeout_ms);
     if (status == OPU_E_TIMEOUT) {
         return status;
     }
-    for (size_t i = 0; i < OPU_DEVICE_JOBS; i++) {
-        struct job *const job = &record->jobs[i];
-        if (job->live && job->job == number) {
-            job->live = false;
-            return status < 0 ? status
-                              : opu_recording_add_frames(record->file, record->options.file,
-                                                         &record->rows, &job->batch);
-        }
+    if (status == OPU_OK) {
+        struct opu_frame_batch batch = job->batch;
+        batch.status = batch.status != NULL ? batch.status : job->status;
+        status =
+            opu_recording_add_frames(record->file, record->options.file, &record->rows, &batch);
     }
-    return status;
+    job->ended = true;
+    job->status_of_end = status;
+    if (status < 0) {
+        (void)snprintf(job->sentence, sizeof job->sentence, "%s", opu_error_message());
+    }
+    return OPU_OK;
 }
 
-static int record_cancel(void *handle, uint64_t job)
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* replay: wants frames in the order in which they were asked for: jobs submitted before this one,
+ * which devices end before it, are recorded before it. */
+static int record_wait(void *handle, uint64_t number, int timeout_ms)
 {
     struct record *const record = handle;
-    return opu_device_cancel(record->of, job);
+    struct job *const job = find_job(record, number);
+    if (job == NULL) {
+        return opu_fail(OPU_E_NOT_FOUND, "record: no batch %llu is under way",
+                        (unsigned long long)number);
+    }
+    int64_t const start = now_ms();
+    while (!job->ended) {
+        int64_t const left = timeout_ms - (now_ms() - start);
+        int const wait_ms = timeout_ms < 0 ? -1 : left > 0 ? (int)left : 0;
+        OPU_TRY(end_job(record, job->cancelled ? job : first_job(record), wait_ms));
+    }
+    job->live = false;
+    return job->status_of_end < 0 ? opu_fail(job->status_of_end, "%s", job->sentence) : OPU_OK;
+}
+
+static int record_cancel(void *handle, uint64_t number)
+{
+    struct record *const record = handle;
+    struct job *const job = find_job(record, number);
+    if (job != NULL) {
+        job->cancelled = true;
+    }
+    return job != NULL && job->ended ? OPU_OK : opu_device_cancel(record->of, number);
 }
 
 static int record_field(void *handle, const float *inputs, size_t rows, float *field)

@@ -247,8 +247,8 @@ static int read_head(struct opu_recording *recording)
     struct opu_record record;
     OPU_TRY(opu_recording_next(recording, &record));
     size_t const values = N_CAPS * sizeof(uint64_t);
-    const char *const text = (const char *)record.payload + values;
     size_t const room = record.n > values ? record.n - values : 0;
+    const char *const text = room > 0 ? (const char *)record.payload + values : "";
     size_t const uri = room > 0 ? strnlen(text, room) + 1 : 1;
     size_t const identity = room > uri ? strnlen(text + uri, room - uri) + 1 : 1;
     if (record.kind != OPU_RECORDING_HEAD || room == 0 || uri + identity != room ||
@@ -327,6 +327,12 @@ int opu_recording_next(struct opu_recording *recording, struct opu_record *recor
     return OPU_OK;
 }
 
+/* Bit for bit; pointers of any alignment. */
+static bool same_doubles(const void *a, const void *b, size_t n)
+{
+    return memcmp(a, b, n * sizeof(double)) == 0;
+}
+
 bool opu_recording_same_setup(const struct opu_record *record, const struct opu_frame_setup *setup,
                               char what[160])
 {
@@ -354,7 +360,7 @@ bool opu_recording_same_setup(const struct opu_record *record, const struct opu_
     for (size_t i = 0; i < setup->n_exposures; i++) {
         double recorded;
         memcpy(&recorded, record->payload + values + i * sizeof recorded, sizeof recorded);
-        if (memcmp(&recorded, &setup->exposures_us[i], sizeof recorded) != 0) {
+        if (!same_doubles(&recorded, &setup->exposures_us[i], 1)) {
             (void)snprintf(what, 160, "exposure %zu is %.9g us, recorded %.9g us", i,
                            setup->exposures_us[i], recorded);
             return false;
@@ -364,7 +370,7 @@ bool opu_recording_same_setup(const struct opu_record *record, const struct opu_
         struct opu_reference recorded;
         memcpy(&recorded, record->payload + values + exposures + i * sizeof recorded,
                sizeof recorded);
-        if (memcmp(&recorded, &setup->references[i], sizeof recorded) != 0) {
+        if (!same_doubles(&recorded, &setup->references[i], 2)) {
             (void)snprintf(what, 160, "reference %zu is %.9g at %.9g rad, recorded %.9g at %.9g", i,
                            setup->references[i].amplitude, setup->references[i].phase_rad,
                            recorded.amplitude, recorded.phase_rad);

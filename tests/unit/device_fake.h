@@ -32,6 +32,7 @@ struct fake {
     double *matrix; /* [n_pixels][n_inputs][2] */
     uint64_t jobs, next_number;
     int submit_status; /* next submits fail with it */
+    bool status_asked; /* by the latest batch */
 };
 
 /* The latest one opened, for tests that look inside. */
@@ -183,6 +184,7 @@ static int fake_submit(void *handle, struct opu_frame_batch *batch, uint64_t *jo
     if (fake->submit_status < 0) {
         return opu_fail(fake->submit_status, "fake: as the test wanted");
     }
+    fake->status_asked = batch->status != NULL;
     for (size_t f = 0; f < batch->n_frames; f++) {
         /* Every lose-th frame is lost in the first lost_tries sendings. A lost frame leaves
          * rubbish. */

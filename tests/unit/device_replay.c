@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Recordings: what a device answered is answered again, and where a run differs it is told. */
-#include "base_support.h"
+#include "device_fake.h"
 
-#include <math.h>
 #include <unistd.h>
-
-#include <opu/projection.h>
 
 #define N_IN 50
 #define N_OUT 40
@@ -172,6 +169,112 @@ static void another_set_up_is_told_by_its_value(void **state)
     opu_device_close(device);
 }
 
+static void a_head_that_is_not_there_is_refused(void **state)
+{
+    const struct rig *const rig = *state;
+    char path[400], uri[500];
+    (void)snprintf(path, sizeof path, "%s/empty.opurec", rig->dir.path);
+    (void)snprintf(uri, sizeof uri, "replay:file=%s", path);
+    FILE *const file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_true(fputs("OPUREC1\n", file) >= 0 && fclose(file) == 0);
+    struct opu_device *device;
+    assert_int_equal(opu_device_open(&device, NULL, uri), OPU_E_FORMAT);
+    assert_non_null(strstr(opu_error_message(), "head is damaged"));
+    assert_int_equal(remove(path), 0);
+}
+
+/* ---- Batches ---- */
+
+enum { N_BATCHES = 3, N_FRAMES = 4, N_PIXELS = 5 };
+
+struct batches {
+    uint8_t bits[N_BATCHES][N_FRAMES];
+    uint64_t number[N_BATCHES][N_FRAMES];
+    uint8_t counts[N_BATCHES][N_FRAMES * N_PIXELS];
+};
+
+/* Submits all and waits for them in the order given. */
+static void run_batches(const char *uri, struct batches *all, const size_t order[N_BATCHES])
+{
+    struct opu_device *const device = device_open(uri);
+    static const double exposure_us = 100.0;
+    struct opu_frame_setup const frames = {.size = sizeof frames,
+                                           .n_inputs = 8,
+                                           .n_pixels = N_PIXELS,
+                                           .bits = 8,
+                                           .n_exposures = 1,
+                                           .exposures_us = &exposure_us};
+    assert_int_equal(opu_device_configure(device, &frames), OPU_OK);
+    struct opu_frame_batch batch[N_BATCHES];
+    uint64_t job[N_BATCHES];
+    for (size_t b = 0; b < N_BATCHES; b++) {
+        for (size_t f = 0; f < N_FRAMES; f++) {
+            all->bits[b][f] = (uint8_t)(37 * (b * N_FRAMES + f) + 1);
+            all->number[b][f] = b * N_FRAMES + f;
+        }
+        batch[b] = (struct opu_frame_batch){.size = sizeof batch[b],
+                                            .n_frames = N_FRAMES,
+                                            .bits = all->bits[b],
+                                            .number = all->number[b],
+                                            .counts = all->counts[b]};
+        if (opu_device_submit(device, &batch[b], &job[b]) < 0) {
+            fail_msg("%s: %s", uri, opu_error_message());
+        }
+    }
+    for (size_t i = 0; i < N_BATCHES; i++) {
+        assert_int_equal(opu_device_wait(device, job[order[i]], 60000), OPU_OK);
+        assert_int_equal(opu_device_wait(device, job[order[i]], 0), OPU_E_INVALID);
+    }
+    opu_device_close(device);
+}
+
+static void batches_waited_for_in_any_order_are_replayed(void **state)
+{
+    struct rig *const rig = *state;
+    static const size_t backwards[N_BATCHES] = {2, 0, 1}, forwards[N_BATCHES] = {0, 1, 2};
+    static struct batches recorded, replayed;
+    assert_int_equal(remove(rig->path), 0);
+    run_batches(rig->record, &recorded, backwards);
+    run_batches(rig->replay, &replayed, forwards);
+    assert_memory_equal(recorded.counts, replayed.counts, sizeof recorded.counts);
+}
+
+/* A device that is not asked which frames it lost sends them again by itself. */
+static void a_device_is_not_asked_for_more_than_its_caller_asks(void **state)
+{
+    struct rig *const rig = *state;
+    static struct batches all;
+    assert_int_equal(remove(rig->path), 0);
+    (void)snprintf(rig->record, sizeof rig->record, "record:file=%s,of=fake:", rig->path);
+    struct opu_device *const device = device_open(rig->record);
+    double const exposure_us = 100.0;
+    struct opu_frame_setup const frames = {.size = sizeof frames,
+                                           .n_inputs = 8,
+                                           .n_pixels = N_PIXELS,
+                                           .bits = 8,
+                                           .n_exposures = 1,
+                                           .exposures_us = &exposure_us};
+    assert_int_equal(opu_device_configure(device, &frames), OPU_OK);
+    int32_t status[N_FRAMES];
+    uint64_t job;
+    for (int asks = 0; asks < 2; asks++) {
+        for (size_t f = 0; f < N_FRAMES; f++) {
+            all.number[0][f] = (size_t)asks * N_FRAMES + f;
+        }
+        struct opu_frame_batch batch = {.size = sizeof batch,
+                                        .n_frames = N_FRAMES,
+                                        .bits = all.bits[0],
+                                        .number = all.number[0],
+                                        .counts = all.counts[0],
+                                        .status = asks != 0 ? status : NULL};
+        assert_int_equal(opu_device_submit(device, &batch, &job), OPU_OK);
+        assert_int_equal(fake_latest->status_asked, asks != 0);
+        assert_int_equal(opu_device_wait(device, job, -1), OPU_OK);
+    }
+    opu_device_close(device);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -184,6 +287,9 @@ int main(void)
         TEST(a_damaged_recording_is_refused_at_the_record),
         TEST(what_is_no_recording_is_refused),
         TEST(another_set_up_is_told_by_its_value),
+        TEST(a_head_that_is_not_there_is_refused),
+        TEST(batches_waited_for_in_any_order_are_replayed),
+        TEST(a_device_is_not_asked_for_more_than_its_caller_asks),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, fake_register, NULL);
 }
