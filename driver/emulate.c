@@ -181,7 +181,7 @@ static int parse_faults(struct opu_emulator *emulator)
 
 static int take_vhci(struct opu_emulator *emulator)
 {
-    struct opu_gadget_failure failure;
+    struct opu_gadget_failure failure = {0};
     if (emulator->options.port != OPU_EMULATE_ATTACH) {
         return OPU_OK;
     }
@@ -216,7 +216,7 @@ static int make_port(struct opu_emulator *emulator)
 {
     const struct opu_emulator_options *const wish = &emulator->options;
     bool const own_id = wish->vendor_id != 0 || wish->product_id != 0;
-    struct opu_gadget_failure failure;
+    struct opu_gadget_failure failure = {0};
     struct opu_gadget_options const options = {
         .function = opu_board_function(emulator->board),
         .identity = {.vendor_id = own_id ? wish->vendor_id : OPU_WIRE_VENDOR_ID,

@@ -18,5 +18,5 @@ struct opu_gadget *opu_usbredir_serve(const struct opu_gadget_options *options, 
                                       struct opu_gadget_failure *failure)
 {
     close(fd);
-    return opu_usbredir_create(options, NULL, failure);
+    return opu_usbredir_create(options, "", failure);
 }
