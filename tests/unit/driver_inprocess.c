@@ -14,6 +14,8 @@
 
 #define PACKET 512u
 #define REAL_WAIT_US 20000u
+#define SIZE_ROOM 64u
+#define CLEAR_HALT_MS 5000u /* the kernel's own patience */
 
 struct backing {
     struct opu_urb urb;
@@ -34,7 +36,8 @@ struct inprocess {
     struct backing *finished, **finished_end;
     struct backing *held; /* cancelled, to end later */
     size_t under_way, bytes_under_way;
-    unsigned slow_cancel;
+    unsigned slow_cancel, late_out;
+    size_t next_in_packet; /* of the next place it is plugged in; 0: the same */
     uint64_t next_id;
     bool gone;        /* the queue has been told */
     uint64_t back_us; /* where it is gone */
@@ -43,7 +46,7 @@ struct inprocess {
     _Atomic uint64_t unplug_us; /* asked for from within a verb: 1 + us; 0: not */
     atomic_bool plug_wanted, stopped;
     struct opu_function other;
-    bool replaced;
+    bool replaced, mute;
     atomic_bool in_done;
 
     pthread_mutex_t bell_lock; /* below all others */
@@ -173,17 +176,31 @@ static uint8_t *memory_alloc(struct opu_port *port, size_t n)
     (void)pthread_mutex_lock(&p->lock);
     p->counts.allocated++;
     (void)pthread_mutex_unlock(&p->lock);
-    return malloc(n);
+    /* Its size lies before it. */
+    uint8_t *const memory = malloc(SIZE_ROOM + n);
+    if (memory != NULL) {
+        memcpy(memory, &n, sizeof n);
+    }
+    return memory != NULL ? memory + SIZE_ROOM : NULL;
+}
+
+static size_t memory_size(const uint8_t *data)
+{
+    size_t n;
+    memcpy(&n, data - SIZE_ROOM, sizeof n);
+    return n;
 }
 
 static void memory_free(struct opu_port *port, uint8_t *data, size_t n)
 {
     struct inprocess *const p = of(port);
-    (void)n;
+    if (memory_size(data) != n) {
+        broken("memory is freed as of another size");
+    }
     (void)pthread_mutex_lock(&p->lock);
     p->counts.allocated--;
     (void)pthread_mutex_unlock(&p->lock);
-    free(data);
+    free(data - SIZE_ROOM);
 }
 
 static int prepare(struct opu_port *port, struct opu_port_transfer *transfer)
@@ -216,15 +233,32 @@ static void release(struct opu_port *port, struct opu_port_transfer *transfer)
     transfer->backing = NULL;
 }
 
-/* The queue's done(), with the lock. */
-static void finish(void *user, struct opu_urb *urb)
+/* With the lock. */
+static void finish(struct inprocess *p, struct backing *backing)
 {
-    struct inprocess *const p = user;
-    struct backing *const backing = urb->user;
     backing->next = NULL;
     *p->finished_end = backing;
     p->finished_end = &backing->next;
     ring(p);
+}
+
+static void hold(struct inprocess *p, struct backing *backing, unsigned rounds)
+{
+    backing->hold = rounds;
+    backing->next = p->held;
+    p->held = backing;
+}
+
+/* The queue's done(), with the lock. */
+static void queue_done(void *user, struct opu_urb *urb)
+{
+    struct inprocess *const p = user;
+    struct backing *const backing = urb->user;
+    if (p->late_out > 0 && backing->transfer->end == OPU_PORT_OUT) {
+        hold(p, backing, p->late_out);
+    } else {
+        finish(p, backing);
+    }
 }
 
 static int submit(struct opu_port *port, struct opu_port_transfer *transfer)
@@ -238,8 +272,11 @@ static int submit(struct opu_port *port, struct opu_port_transfer *transfer)
     if (backing->flying) {
         broken("a transfer is submitted twice");
     }
-    if (transfer->end == OPU_PORT_IN && transfer->n % PACKET != 0) {
+    if (transfer->end == OPU_PORT_IN && transfer->n % port->in_packet != 0) {
         broken("room for an answer that is no multiple of the packet");
+    }
+    if (transfer->n > memory_size(transfer->data)) {
+        broken("a transfer is longer than its memory");
     }
     look_at_cable(p);
     size_t const there = p->options.memory_there;
@@ -281,11 +318,9 @@ static void cancel(struct opu_port *port, struct opu_port_transfer *transfer)
     if (waits && opu_port_queue_take(&p->queue, backing->urb.id) != NULL) {
         backing->cancelled = true;
         if (p->slow_cancel > 0) {
-            backing->hold = p->slow_cancel;
-            backing->next = p->held;
-            p->held = backing;
+            hold(p, backing, p->slow_cancel);
         } else {
-            finish(p, &backing->urb);
+            finish(p, backing);
         }
     }
     (void)pthread_mutex_unlock(&p->lock);
@@ -300,7 +335,7 @@ static void let_go(struct inprocess *p)
         struct backing *const backing = *at;
         if (--backing->hold == 0) {
             *at = backing->next;
-            finish(p, &backing->urb);
+            finish(p, backing);
         } else {
             at = &backing->next;
         }
@@ -423,7 +458,9 @@ static int request(struct inprocess *p, const struct opu_fn_setup *setup, uint8_
         p->counts.controls++;
         look_at_cable(p);
         bool const gone = p->gone;
-        int const moved = gone ? 0 : opu_port_queue_control(&p->queue, setup, data);
+        int const moved = gone      ? 0
+                          : p->mute ? OPU_FN_NAK
+                                    : opu_port_queue_control(&p->queue, setup, data);
         (void)pthread_mutex_unlock(&p->lock);
         if (gone) {
             return OPU_PORT_GONE;
@@ -450,7 +487,7 @@ static int clear_halt(struct opu_port *port, enum opu_port_end end)
 {
     static const uint16_t endpoints[] = {OPU_USB_OUT, OPU_USB_IN, OPU_USB_EVENT};
     struct opu_fn_setup const setup = {.request_type = 0x02, .request = 1, .index = endpoints[end]};
-    return request(of(port), &setup, NULL, 1000);
+    return request(of(port), &setup, NULL, CLEAR_HALT_MS);
 }
 
 static int reopen(struct opu_port *port)
@@ -465,6 +502,7 @@ static int reopen(struct opu_port *port)
     look_at_cable(p);
     if (!p->gone || clock_of(p) >= p->back_us) {
         p->gone = false;
+        port->in_packet = p->next_in_packet > 0 ? p->next_in_packet : port->in_packet;
         p->queue.options.function = p->replaced ? p->other : opu_board_function(p->board);
         opu_port_queue_bus_reset(&p->queue);
         status = OPU_PORT_OK;
@@ -583,7 +621,7 @@ struct inprocess *inprocess_create(const struct inprocess_options *options)
                      .speed = OPU_USB_HIGH},
         .max_out_bytes = (size_t)8 << 20,
         .user = p,
-        .done = finish,
+        .done = queue_done,
     };
     if (!opu_port_queue_init(&p->queue, &queue)) {
         inprocess_destroy(p);
@@ -644,6 +682,13 @@ void inprocess_replace(struct inprocess *p, const struct opu_function *function)
     ring(p);
 }
 
+void inprocess_mute(struct inprocess *p, bool mute)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->mute = mute;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
 void inprocess_stop_clock(struct inprocess *p, bool stop)
 {
     atomic_store(&p->stopped, stop);
@@ -654,6 +699,20 @@ void inprocess_slow_cancel(struct inprocess *p, unsigned rounds)
 {
     (void)pthread_mutex_lock(&p->lock);
     p->slow_cancel = rounds;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+void inprocess_late_out(struct inprocess *p, unsigned rounds)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->late_out = rounds;
+    (void)pthread_mutex_unlock(&p->lock);
+}
+
+void inprocess_in_packet_later(struct inprocess *p, size_t bytes)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->next_in_packet = bytes;
     (void)pthread_mutex_unlock(&p->lock);
 }
 

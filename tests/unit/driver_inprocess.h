@@ -5,7 +5,7 @@
  * nothing else is to be done, so that a second of silence costs no time.
  *
  * It watches its user: memory or a transfer that is freed while under way, a transfer submitted
- * twice, done() run twice, a request inside done() end the program.
+ * twice or longer than its memory, done() run twice, a request inside done() end the program.
  */
 #ifndef OPU_TESTS_DRIVER_INPROCESS_H
 #define OPU_TESTS_DRIVER_INPROCESS_H
@@ -45,12 +45,18 @@ void inprocess_strike(struct inprocess *p, enum opu_fault_kind kind);
 /* Another device in place of the board, at once or when it is plugged in; NULL: the board again. */
 void inprocess_replace(struct inprocess *p, const struct opu_function *function);
 void inprocess_replace_later(struct inprocess *p, const struct opu_function *function);
+/* No request is answered, USB's own (the clearing of halts) included. */
+void inprocess_mute(struct inprocess *p, bool mute);
 /* The function behind the queues, to be wrapped. */
 struct opu_function inprocess_function(struct inprocess *p);
 /* A virtual clock stands still: nothing that wants time happens. */
 void inprocess_stop_clock(struct inprocess *p, bool stop);
 /* Cancelled transfers end so many rounds of handle() later; a cancel before that is forgotten. */
 void inprocess_slow_cancel(struct inprocess *p, unsigned rounds);
+/* Packets that the device has taken end so many rounds later; 0: at once. */
+void inprocess_late_out(struct inprocess *p, unsigned rounds);
+/* Where it is plugged in next, bulk IN has packets of so many bytes. */
+void inprocess_in_packet_later(struct inprocess *p, size_t bytes);
 
 struct inprocess_counts {
     uint64_t submits, cancels, reopens, controls, handles, no_memory;
