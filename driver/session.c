@@ -110,9 +110,14 @@ static void run_command(struct opu_session *s)
     (void)pthread_cond_broadcast(&s->changed);
 }
 
-/* Trouble can wait where nobody has a job under way, but not transfers that nobody wants. */
+/* Trouble can wait where nobody has a job under way, but not transfers that nobody wants. A
+ * caller's command comes before another try for his jobs: he would wait for all of them. */
 static bool wants_recovery(const struct opu_session *s)
 {
+    if (s->command != NULL &&
+        (s->trouble == OPU_TROUBLE_ANSWER || s->trouble == OPU_TROUBLE_GONE)) {
+        return false;
+    }
     return s->trouble != OPU_TROUBLE_NONE &&
            (s->live > 0 || opu_session_active(s) || (s->trouble == OPU_TROUBLE_GONE && !s->absent));
 }
@@ -149,6 +154,19 @@ static void shut_down(struct opu_session *s)
     (void)pthread_mutex_lock(&s->lock);
 }
 
+/* With the lock, let go of meanwhile. */
+static void retry_event(struct opu_session *s)
+{
+    if (s->event_halted) {
+        s->event_halted = false;
+        (void)pthread_mutex_unlock(&s->lock);
+        int const cleared = s->port->ops->clear_halt(s->port, OPU_PORT_EVENT);
+        (void)cleared; /* if that did not help, the next attempt comes */
+        (void)pthread_mutex_lock(&s->lock);
+    }
+    opu_session_event_start(s);
+}
+
 static void *run(void *user)
 {
     struct opu_session *const s = user;
@@ -163,11 +181,7 @@ static void *run(void *user)
             opu_session_watch(s);
         } else if (s->event_retry_us != 0 && opu_session_now(s) >= s->event_retry_us &&
                    !s->event_stopped && s->trouble != OPU_TROUBLE_GONE) {
-            (void)pthread_mutex_unlock(&s->lock);
-            int const cleared = s->port->ops->clear_halt(s->port, OPU_PORT_EVENT);
-            (void)cleared; /* if that did not help, the next attempt comes */
-            (void)pthread_mutex_lock(&s->lock);
-            opu_session_event_start(s);
+            retry_event(s);
         } else if (opu_session_now(s) >= s->wait_until_us) {
             /* A virtual clock stands still until the caller has seen what time it is. */
             (void)pthread_cond_broadcast(&s->changed);

@@ -20,7 +20,7 @@
  * No call waits for ever. With C = OPU_SESSION_CONTROL_MS and T = OPU_SESSION_TRIES, where nothing
  * comes back from the device: a job ends within (T + 1) (answer_ms + C / 4 + 3 C) + 2 s; unplugged,
  * within replug_ms + 4 C more; a device that says that it works is believed for work_ms an answer.
- * configure ends within setup_ms + (T + 1) (setup's pieces + 4) C, the other calls within (T + 1) C
+ * configure ends within setup_ms + (T + 1) (setup's pieces + 4) C, the other calls within (T + 5) C
  * + 2 s, each and replug_ms more where the device was unplugged; close within 3 C. For close and
  * recovery the port must end every transfer that it was told to cancel.
  */

@@ -141,6 +141,7 @@ static int encode(struct opu_session *s, const struct opu_frame_setup *setup)
 static int set_up(struct opu_session *s, const struct opu_frame_setup *setup, bool suspect,
                   bool dirty)
 {
+    bool const whole = s->stranger || suspect; /* such a reset takes the state with it */
     OPU_TRY(opu_session_plan(s, &s->wanted, setup));
     OPU_TRY(encode(s, setup));
     if (s->stranger) {
@@ -149,7 +150,7 @@ static int set_up(struct opu_session *s, const struct opu_frame_setup *setup, bo
         OPU_TRY(opu_session_tell(s, OPU_WIRE_RESET, suspect ? OPU_WIRE_WHOLE : OPU_WIRE_FLUSH, NULL,
                                  0));
     }
-    return opu_session_restore(s, false);
+    return opu_session_restore(s, whole);
 }
 
 static int configure(struct opu_session *s, void *arg)
@@ -162,9 +163,12 @@ static int configure(struct opu_session *s, void *arg)
                         s->name);
     }
     bool const suspect = s->suspect;
-    bool const dirty = s->trouble != OPU_TROUBLE_NONE;
+    bool const dirty = s->trouble != OPU_TROUBLE_NONE || s->live > 0;
     s->halted = true;
     s->configured = false;
+    /* No job is under way, but a packet may be that ends later than its answer. */
+    opu_session_drain(s, false);
+    opu_session_rewind(s);
     s->setup = s->setup == UINT32_MAX ? 1 : s->setup + 1;
     (void)pthread_mutex_unlock(&s->lock);
     int const status = set_up(s, setup, suspect, dirty);
@@ -175,6 +179,8 @@ static int configure(struct opu_session *s, void *arg)
         s->halted = false;
         s->tries = 0;
         s->trouble = s->trouble == OPU_TROUBLE_GONE ? s->trouble : OPU_TROUBLE_NONE;
+        s->event_stopped = s->trouble == OPU_TROUBLE_GONE;
+        opu_session_event_start(s);
     } else {
         s->block_bytes = 0;
         s->suspect = true;
@@ -201,6 +207,7 @@ static int reset(struct opu_session *s, void *arg)
     opu_session_rewind(s);
     s->block_bytes = 0;
     s->state[0] = '\0';
+    s->suspect = true; /* until it has been told */
     (void)pthread_mutex_unlock(&s->lock);
     OPU_TRY(opu_session_tell(s, OPU_WIRE_RESET, OPU_WIRE_WHOLE, NULL, 0));
     (void)pthread_mutex_lock(&s->lock);

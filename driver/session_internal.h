@@ -56,9 +56,10 @@ struct opu_session_command {
 /* Sizes of the set-up in force. */
 struct opu_session_shape {
     uint32_t n_inputs, n_pixels, bits;
-    size_t frame_bytes, row_bytes; /* of a pattern, of a frame's counts */
-    size_t per_packet;             /* frames */
-    size_t out_bytes, in_bytes;    /* of the longest packet; in: room for it */
+    size_t frame_bytes, row_bytes;  /* of a pattern, of a frame's counts */
+    size_t per_packet;              /* frames */
+    size_t out_bytes, answer_bytes; /* of the longest packet and its answer */
+    size_t in_bytes;                /* room for that: a multiple of the endpoint's packet */
     uint32_t n_slots;
 };
 
@@ -88,7 +89,7 @@ struct opu_session {
     size_t n_seen;
 
     /* Under the lock. */
-    bool event_live;
+    bool event_live, event_halted;
     uint64_t event_retry_us; /* 0: it runs */
     struct opu_session_command *command;
     struct opu_session_job jobs[OPU_SESSION_JOBS];

@@ -72,6 +72,8 @@ static int clear_halts(struct opu_session *s)
 static int flush(struct opu_session *s)
 {
     struct opu_wire_status status;
+    /* Halts are cleared with the bus's own patience, seconds an endpoint: not where nobody is. */
+    OPU_TRY(opu_session_ask_status(s, &status));
     OPU_TRY(clear_halts(s));
     if (s->stranger) {
         OPU_TRY(opu_session_greet(s, true));
@@ -168,6 +170,7 @@ static void conclude(struct opu_session *s, enum opu_trouble trouble, int status
     keep(sentence, status < 0 ? opu_error_message() : "");
     if (status == OPU_OK) {
         s->halted = false;
+        s->tries = opu_session_active(s) ? s->tries : 0; /* what has no job makes no progress */
         s->n_usable = s->tries > 1 ? 1 : s->n_room;
         if (trouble == OPU_TROUBLE_GONE) {
             s->absent = false;
@@ -186,6 +189,7 @@ static void conclude(struct opu_session *s, enum opu_trouble trouble, int status
         opu_session_trouble(s, OPU_TROUBLE_ANSWER, "%s", sentence);
     } else {
         s->absent = false;
+        s->suspect = true;
         give_up(s, status, sentence, OPU_TROUBLE_FLUSH);
     }
 }

@@ -134,7 +134,8 @@ int opu_session_greet(struct opu_session *s, bool known)
         return opu_fail(OPU_E_NOT_FOUND, "%s: was unplugged; serial %s is there now, wanted %s",
                         s->name, info.serial, s->info.serial);
     } else if (strcmp(info.identity, s->info.identity) != 0 ||
-               info.max_out_bytes < s->wanted.out_bytes || info.max_in_bytes < s->wanted.in_bytes) {
+               info.max_out_bytes < s->wanted.out_bytes ||
+               info.max_in_bytes < s->wanted.answer_bytes) {
         return opu_fail(OPU_E_NOT_FOUND,
                         "%s: serial %s was unplugged and is another device now: \"%.80s\", was "
                         "\"%.80s\"",
@@ -205,14 +206,16 @@ static int send_setup(struct opu_session *s, struct opu_wire_status *status)
 
 int opu_session_restore(struct opu_session *s, bool state)
 {
-    if (s->block_bytes == 0) {
-        return OPU_OK;
-    }
     struct opu_wire_status status = {0};
-    OPU_TRY(send_setup(s, &status));
+    if (s->block_bytes > 0) {
+        OPU_TRY(send_setup(s, &status));
+    }
     if (state && s->state[0] != '\0') {
         size_t const n = opu_wire_put_bytes(s->control, s->state, strlen(s->state));
         OPU_TRY(opu_session_tell(s, OPU_WIRE_STATE, 0, s->control, n));
+    }
+    if (s->block_bytes == 0) {
+        return OPU_OK;
     }
     (void)pthread_mutex_lock(&s->lock);
     s->epoch = status.epoch;

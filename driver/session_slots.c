@@ -14,11 +14,11 @@
 static void set_sizes(const struct opu_session *s, struct opu_session_shape *shape, size_t n)
 {
     size_t const packet = s->port->in_packet;
-    size_t const in =
-        opu_wire_packet_bytes(opu_wire_counts_payload(n, shape->n_pixels, shape->bits));
     shape->per_packet = n;
     shape->out_bytes = opu_wire_packet_bytes(opu_wire_frames_payload(n, shape->n_inputs));
-    shape->in_bytes = (in + packet - 1) / packet * packet;
+    shape->answer_bytes =
+        opu_wire_packet_bytes(opu_wire_counts_payload(n, shape->n_pixels, shape->bits));
+    shape->in_bytes = (shape->answer_bytes + packet - 1) / packet * packet;
 }
 
 int opu_session_plan(const struct opu_session *s, struct opu_session_shape *shape,
@@ -120,9 +120,10 @@ void opu_session_slots_destroy(struct opu_session *s)
     s->counts.memory_bytes = 0;
 }
 
-/* Slots of the shape that is wanted; those that are there may do. */
 int opu_session_slots_create(struct opu_session *s)
 {
+    /* Plugged in elsewhere, the endpoint's packet may be another. */
+    set_sizes(s, &s->wanted, s->wanted.per_packet);
     bool const fit = s->n_slots > 0 && s->shape.out_bytes == s->wanted.out_bytes &&
                      s->shape.in_bytes == s->wanted.in_bytes &&
                      s->shape.n_slots == s->wanted.n_slots;
@@ -175,6 +176,7 @@ static void event_done(struct opu_port_transfer *transfer)
         opu_session_event_start(s);
     } else if (transfer->status != OPU_PORT_CANCELLED) {
         s->event_retry_us = opu_session_now(s) + EVENT_RETRY_US;
+        s->event_halted = transfer->status == OPU_PORT_STALL;
     }
     (void)pthread_mutex_unlock(&s->lock);
 }

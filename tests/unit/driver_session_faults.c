@@ -249,8 +249,8 @@ static void a_device_that_is_dead_ends_the_job_within_its_bound(void **state)
     struct opu_function dead = inprocess_function(rig.port);
     dead.in = no_answer;
     dead.out = no_out;
-    dead.control = no_control;
     inprocess_replace(rig.port, &dead);
+    inprocess_mute(rig.port, true);
     uint64_t before = inprocess_now_us(rig.port);
     uint64_t const job = rig_submit(0);
     assert_refused(opu_session_wait(rig.session, job, -1), OPU_E_DEVICE, "no answer within");
@@ -263,6 +263,7 @@ static void a_device_that_is_dead_ends_the_job_within_its_bound(void **state)
     assert_refused(opu_session_configure(rig.session, &rig.setup), OPU_E_IO, "no answer");
     assert_true(inprocess_now_us(rig.port) - before < 6 * 5 * 1000000 + 2000000);
     inprocess_replace(rig.port, NULL);
+    inprocess_mute(rig.port, false);
     assert_int_equal(opu_session_configure(rig.session, &rig.setup), OPU_OK);
     assert_int_equal(rig_run(1), 0);
     rig_close();
