@@ -62,13 +62,14 @@ bool opu_fw_darken(struct opu_fw *fw)
     }
     fw->dark_wanted = false;
     if (fw->laser) {
-        (void)switch_laser(fw, false); /* if it fails, the next tick asks again */
+        fw->dark_owed = switch_laser(fw, false) < 0; /* the next tick asks again */
     }
     return true;
 }
 
 int opu_fw_shine(struct opu_fw *fw)
 {
+    fw->dark_owed = false;
     return fw->laser ? 0 : switch_laser(fw, true);
 }
 
@@ -133,7 +134,7 @@ void opu_fw_tick(struct opu_fw *fw)
 {
     opu_fw_lock(fw);
     bool const silent = opu_fw_silence(fw);
-    if (fw->laser && (silent || fw->latched || fw->hot)) {
+    if (fw->laser && (silent || fw->latched || fw->hot || fw->dark_owed)) {
         fw->dark_wanted = true;
         fw->wake_due = true;
     }

@@ -11,7 +11,8 @@
  * sends on its own and that nobody has read are for the next arm to throw away. Between two reads
  * the interlock and the temperature may be asked for.
  *
- * Functions return 0 or a negative opu_status, with a sentence from message().
+ * A set-up and its tables stay where they are until the next configure. Functions return 0 or a
+ * negative opu_status, with a sentence from message().
  */
 #ifndef OPU_FIRMWARE_OPTICS_H
 #define OPU_FIRMWARE_OPTICS_H

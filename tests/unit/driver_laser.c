@@ -39,6 +39,21 @@ static void a_whole_reset_puts_it_out_and_a_flush_does_not(void **state)
     assert_false(host_status(&rig->f).laser);
 }
 
+static void what_can_not_be_put_out_is_tried_again(void **state)
+{
+    struct rig *const rig = *state;
+    on_with_the_first_packet(rig);
+    rig->toy.fails = "laser";
+    assert_int_equal(host_reset(&rig->f, OPU_WIRE_WHOLE), 0);
+    (void)rig_work(rig);
+    assert_true(host_status(&rig->f).laser);
+    assert_message(&rig->f, "the laser can't be switched off");
+    rig->toy.fails = NULL;
+    rig_pass(rig, 50000);
+    assert_false(rig->toy.laser);
+    assert_false(host_status(&rig->f).laser);
+}
+
 static void a_reset_of_the_bus_puts_it_out_and_flushes(void **state)
 {
     struct rig *const rig = *state;
@@ -406,6 +421,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_TEST(no_frame_is_shown_in_the_dark),
         RIG_TEST(a_whole_reset_puts_it_out_and_a_flush_does_not),
+        RIG_TEST(what_can_not_be_put_out_is_tried_again),
         RIG_TEST(a_reset_of_the_bus_puts_it_out_and_flushes),
         RIG_TEST(closing_puts_it_out),
         RIG_TEST(two_seconds_without_the_host_put_it_out),
