@@ -87,6 +87,7 @@ static int call(struct opu_session *s, int (*run)(struct opu_session *, void *),
     while (s->command != NULL) {
         (void)pthread_cond_wait(&s->changed, &s->lock);
     }
+    /* cppcheck-suppress autoVariables ; taken back before this returns */
     s->command = &command;
     s->port->ops->wake(s->port);
     while (!command.done) {

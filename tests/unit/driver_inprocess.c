@@ -29,6 +29,7 @@ struct backing {
 
 struct inprocess {
     struct opu_port port;
+    struct opu_port_ops ops;
     struct inprocess_options options;
     struct opu_board *board;
     struct opu_port_queue queue;
@@ -530,7 +531,7 @@ static void close_port(struct opu_port *port)
 
 /* ---- Life ---- */
 
-static const struct opu_port_ops real_ops = {
+static const struct opu_port_ops port_ops = {
     .memory_alloc = memory_alloc,
     .memory_free = memory_free,
     .prepare = prepare,
@@ -544,23 +545,6 @@ static const struct opu_port_ops real_ops = {
     .reopen = reopen,
     .close = close_port,
     .now_us = port_now_us,
-};
-
-static const struct opu_port_ops virtual_ops = {
-    .memory_alloc = memory_alloc,
-    .memory_free = memory_free,
-    .prepare = prepare,
-    .release = release,
-    .submit = submit,
-    .cancel = cancel,
-    .handle = handle,
-    .wake = wake,
-    .control = control,
-    .clear_halt = clear_halt,
-    .reopen = reopen,
-    .close = close_port,
-    .now_us = port_now_us,
-    .idle = port_idle,
 };
 
 static int make_board(struct inprocess *p)
@@ -602,7 +586,9 @@ struct inprocess *inprocess_create(const struct inprocess_options *options)
     (void)pthread_condattr_destroy(&attributes);
     (void)pthread_mutex_init(&p->lock, NULL);
     (void)pthread_mutex_init(&p->bell_lock, NULL);
-    p->port.ops = options->real ? &real_ops : &virtual_ops;
+    p->ops = port_ops;
+    p->ops.idle = options->real ? NULL : port_idle;
+    p->port.ops = &p->ops;
     (void)snprintf(p->port.name, sizeof p->port.name, "usb:0.1");
     p->port.in_packet = PACKET;
     p->port.memory_limit = options->memory_limit > 0 ? options->memory_limit : (size_t)12 << 20;
