@@ -34,6 +34,10 @@ def tap(results):
 
 
 def skip(reason):
+    """On a user's machine; in CI nothing may be skipped."""
+    if os.environ.get("CI") == "true":
+        tap([(False, f"hardware in the loop: {reason}")])
+        sys.exit(1)
     print(f"1..0 # SKIP {reason}")
     sys.exit(0)
 
