@@ -2,7 +2,8 @@
 /*
  * replay: answers from a recording instead of optics. Every set-up and every frame is held against
  * the recorded one; the first that differs ends the run with its number. Frames that were recorded
- * and are not asked for are passed over, so that a part of a run can be gone through.
+ * and are not asked for are passed over, so that a part of a run can be gone through; frames of the
+ * set-up in force that are asked for again are looked for from its beginning.
  */
 #include <opu/backend.h>
 
@@ -21,6 +22,7 @@ struct replay {
     struct opu_context *context;
     struct opu_recording recording;
     struct opu_recording_rows rows;
+    size_t start;                      /* where the records of the set-up in force begin */
     struct opu_recorded_frames frames; /* of the record at hand */
     size_t at;                         /* the frame in it that comes next */
     uint64_t last;                     /* frame answered last */
@@ -79,6 +81,7 @@ static int replay_configure(void *handle, const struct opu_frame_setup *setup)
     char first_difference[160] = "";
     replay->frames = (struct opu_recorded_frames){0};
     replay->at = 0;
+    replay->any = false;
     for (;;) {
         struct opu_record record;
         char what[160];
@@ -91,6 +94,7 @@ static int replay_configure(void *handle, const struct opu_frame_setup *setup)
         }
         if (opu_recording_same_setup(&record, setup, what)) {
             replay->rows = opu_recording_rows(setup);
+            replay->start = replay->recording.at;
             replay->n_setups++;
             return OPU_OK;
         }
@@ -191,11 +195,25 @@ static int check_frame(const struct replay *replay, const struct opu_frame_batch
     return OPU_OK;
 }
 
+/* A frame that was answered before may have been recorded again, further on; else it is as it was.
+ */
+static int find(struct replay *replay, uint64_t number)
+{
+    int const status = seek(replay, number);
+    if (status != OPU_E_MISMATCH || !replay->any || number > replay->last) {
+        return status;
+    }
+    replay->recording.at = replay->start;
+    replay->frames = (struct opu_recorded_frames){0};
+    replay->at = 0;
+    return seek(replay, number);
+}
+
 static int replay_submit(void *handle, struct opu_frame_batch *batch, uint64_t *job)
 {
     struct replay *const replay = handle;
     for (size_t f = 0; f < batch->n_frames; f++) {
-        OPU_TRY(seek(replay, batch->number[f]));
+        OPU_TRY(find(replay, batch->number[f]));
         OPU_TRY(check_frame(replay, batch, f));
         const struct opu_recorded_frames *const frames = &replay->frames;
         size_t const at = replay->at++;
@@ -211,6 +229,7 @@ static int replay_submit(void *handle, struct opu_frame_batch *batch, uint64_t *
             memcpy(&batch->status[f], frames->status + 4 * at, 4);
         }
         replay->last = batch->number[f];
+        replay->any = true;
     }
     *job = ++replay->job;
     return OPU_OK;

@@ -194,10 +194,8 @@ struct batches {
     uint8_t counts[N_BATCHES][N_FRAMES * N_PIXELS];
 };
 
-/* Submits all and waits for them in the order given. */
-static void run_batches(const char *uri, struct batches *all, const size_t order[N_BATCHES])
+static void configure(struct opu_device *device)
 {
-    struct opu_device *const device = device_open(uri);
     static const double exposure_us = 100.0;
     struct opu_frame_setup const frames = {.size = sizeof frames,
                                            .n_inputs = 8,
@@ -206,6 +204,13 @@ static void run_batches(const char *uri, struct batches *all, const size_t order
                                            .n_exposures = 1,
                                            .exposures_us = &exposure_us};
     assert_int_equal(opu_device_configure(device, &frames), OPU_OK);
+}
+
+/* Submits all and waits for them in the order given. */
+static void run_batches(const char *uri, struct batches *all, const size_t order[N_BATCHES])
+{
+    struct opu_device *const device = device_open(uri);
+    configure(device);
     struct opu_frame_batch batch[N_BATCHES];
     uint64_t job[N_BATCHES];
     for (size_t b = 0; b < N_BATCHES; b++) {
@@ -240,6 +245,33 @@ static void batches_waited_for_in_any_order_are_replayed(void **state)
     assert_memory_equal(recorded.counts, replayed.counts, sizeof recorded.counts);
 }
 
+static void a_batch_that_is_repeated_gets_the_same_counts(void **state)
+{
+    struct rig *const rig = *state;
+    static const size_t forwards[N_BATCHES] = {0, 1, 2};
+    static struct batches recorded;
+    assert_int_equal(remove(rig->path), 0);
+    run_batches(rig->record, &recorded, forwards);
+    struct opu_device *const device = device_open(rig->replay);
+    configure(device);
+    static const size_t order[] = {0, 1, 1, 0, 2, 0, 2};
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        uint8_t counts[N_FRAMES * N_PIXELS] = {0};
+        uint64_t job;
+        struct opu_frame_batch batch = {.size = sizeof batch,
+                                        .n_frames = N_FRAMES,
+                                        .bits = recorded.bits[order[i]],
+                                        .number = recorded.number[order[i]],
+                                        .counts = counts};
+        if (opu_device_submit(device, &batch, &job) < 0) {
+            fail_msg("%s", opu_error_message());
+        }
+        assert_int_equal(opu_device_wait(device, job, -1), OPU_OK);
+        assert_memory_equal(counts, recorded.counts[order[i]], sizeof counts);
+    }
+    opu_device_close(device);
+}
+
 /* A device that is not asked which frames it lost sends them again by itself. */
 static void a_device_is_not_asked_for_more_than_its_caller_asks(void **state)
 {
@@ -248,14 +280,7 @@ static void a_device_is_not_asked_for_more_than_its_caller_asks(void **state)
     assert_int_equal(remove(rig->path), 0);
     (void)snprintf(rig->record, sizeof rig->record, "record:file=%s,of=fake:", rig->path);
     struct opu_device *const device = device_open(rig->record);
-    double const exposure_us = 100.0;
-    struct opu_frame_setup const frames = {.size = sizeof frames,
-                                           .n_inputs = 8,
-                                           .n_pixels = N_PIXELS,
-                                           .bits = 8,
-                                           .n_exposures = 1,
-                                           .exposures_us = &exposure_us};
-    assert_int_equal(opu_device_configure(device, &frames), OPU_OK);
+    configure(device);
     int32_t status[N_FRAMES];
     uint64_t job;
     for (int asks = 0; asks < 2; asks++) {
@@ -289,6 +314,7 @@ int main(void)
         TEST(another_set_up_is_told_by_its_value),
         TEST(a_head_that_is_not_there_is_refused),
         TEST(batches_waited_for_in_any_order_are_replayed),
+        TEST(a_batch_that_is_repeated_gets_the_same_counts),
         TEST(a_device_is_not_asked_for_more_than_its_caller_asks),
     };
     return cmocka_run_group_tests(tests, fake_register, NULL);
