@@ -217,7 +217,11 @@ static int open_all(struct usb_rig *rig)
         return -1;
     }
     uint32_t const most = rig->options.max_packet != 0 ? rig->options.max_packet : PACKET;
-    usb_node_behind(rig->node, opu_board_function(rig->board), opu_board_serial(rig->board), most);
+    struct opu_function function = opu_board_function(rig->board);
+    if (rig->options.around != NULL) {
+        function = rig->options.around(rig->options.around_user, function);
+    }
+    usb_node_behind(rig->node, function, opu_board_serial(rig->board), most);
     (void)snprintf(rig->uri, sizeof rig->uri, "usb:serial=%s", opu_board_serial(rig->board));
     if (rig->options.unplugged) {
         return 0;

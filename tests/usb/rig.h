@@ -20,7 +20,10 @@ struct usb_rig_options {
     const char *faults;            /* as opu_fault_parse(); NULL: none, though they can strike */
     unsigned port;                 /* 0: 1 */
     bool fast, foreign, splits, renumbered, virtual_clock;
-    bool unplugged;      /* not plugged in yet */
+    bool unplugged; /* not plugged in yet */
+    /* NULL, or puts a function around the board's. */
+    struct opu_function (*around)(void *user, struct opu_function inner);
+    void *around_user;
     const char *product; /* NULL: "opu emulated" */
     uint16_t vendor_id, product_id;
     uint8_t version; /* of the wire, as its descriptors say; 0: the true one */
