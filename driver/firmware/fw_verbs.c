@@ -59,7 +59,8 @@ static void accept(struct opu_fw *fw, struct opu_fw_packet *packet, int fault, c
                    size_t n)
 {
     /* What a reset has overtaken on its way is known by its epoch, and nobody waits for it. */
-    if (fault == OPU_WIRE_OK && (int32_t)(packet->header.epoch - fw->epoch) < 0) {
+    bool const header_holds = fault == OPU_WIRE_OK || fault == OPU_WIRE_DATA_CRC;
+    if (header_holds && (int32_t)(packet->header.epoch - fw->epoch) < 0) {
         opu_fw_give(&fw->packets, packet->slot);
         fw->statistics.refused++;
         return;

@@ -342,6 +342,11 @@ static void packets_overtaken_by_a_reset_are_dropped_in_silence(void **state)
     assert_int_equal(rig_work(rig), 0);
     assert_int_equal(host_receive(&rig->f).moved, OPU_FN_NAK);
     assert_int_equal(host_statistics(&rig->f).refused, 1);
+    static uint8_t spoilt[TOY_PACKET];
+    size_t const n = host_packet(spoilt, late, 0);
+    spoilt[OPU_WIRE_HEADER_BYTES] ^= 1; /* its header holds: it is late as well */
+    assert_int_equal(rig->f.out(rig->f.self, spoilt, n), n);
+    assert_int_equal(rig_work(rig), 0);
     rig_round(rig, 2, 0);
 }
 
