@@ -89,7 +89,7 @@ struct opu_fw {
 
     /* Light. */
     bool laser, dark_wanted, look_wanted;
-    bool dark_owed; /* it could not be switched off */
+    bool dark_owed;     /* it could not be switched off */
     bool open, latched; /* the interlock is; has been */
     bool hot, silent;
     double temperature_c;
