@@ -238,22 +238,37 @@ static struct opu_device_job *find_job(struct opu_device *device, uint64_t job)
     return NULL;
 }
 
+/* Of n bytes, those (of `bits` > 8: those pairs) that are full; eight at a time, as saturation is
+ * rare and a batch has millions. */
+static uint64_t count_full(const uint8_t *counts, size_t n, uint32_t bits)
+{
+    size_t const size = bits <= 8 ? 1 : 2;
+    uint32_t const full = (1u << bits) - 1;
+    uint64_t const ones = size == 1 ? UINT64_C(0x0101010101010101) : UINT64_C(0x0001000100010001);
+    uint64_t const low = ones * (size == 1 ? 0x7f : 0x7fff); /* all but the topmost bit of each */
+    uint64_t found = 0, word;
+    size_t i = 0;
+    for (; i + sizeof word <= n; i += sizeof word) {
+        memcpy(&word, counts + i, sizeof word);
+        word ^= ones * full;
+        uint64_t const zeros = ~(((word & low) + low) | word | low); /* a topmost bit for each 0 */
+        found += zeros != 0 ? (uint64_t)__builtin_popcountll(zeros) : 0;
+    }
+    for (; i < n; i += size) {
+        uint16_t pair = counts[i];
+        if (size == 2) {
+            memcpy(&pair, counts + i, sizeof pair);
+        }
+        found += pair == full;
+    }
+    return found;
+}
+
 static uint64_t count_saturated(const struct opu_frame_shape *shape,
                                 const struct opu_frame_batch *batch, size_t frame)
 {
-    uint64_t n = 0;
-    if (shape->bits <= 8) {
-        const uint8_t *const counts = (const uint8_t *)batch->counts + frame * shape->n_pixels;
-        for (size_t i = 0; i < shape->n_pixels; i++) {
-            n += counts[i] == (1u << shape->bits) - 1;
-        }
-    } else {
-        const uint16_t *const counts = (const uint16_t *)batch->counts + frame * shape->n_pixels;
-        for (size_t i = 0; i < shape->n_pixels; i++) {
-            n += counts[i] == (1u << shape->bits) - 1;
-        }
-    }
-    return n;
+    size_t const bytes = shape->n_pixels * (shape->bits <= 8 ? 1 : 2);
+    return count_full((const uint8_t *)batch->counts + frame * bytes, bytes, shape->bits);
 }
 
 /* Counts a batch that has come back. A frame that was lost took its time all the same. */
