@@ -171,8 +171,8 @@ static void events_come_again_after_a_set_up_has_found_the_device(void **state)
     struct opu_function mute = inprocess_function(rig.port);
     mute.control = no_control;
     uint64_t const reopens = inprocess_counts(rig.port).reopens;
-    inprocess_unplug(rig.port, 100000);
     inprocess_replace_later(rig.port, &mute);
+    inprocess_unplug(rig.port, 100000);
     struct opu_wire_statistics statistics;
     assert_int_equal(opu_session_statistics(rig.session, &statistics), OPU_E_IO);
     assert_true(inprocess_counts(rig.port).reopens > reopens);
