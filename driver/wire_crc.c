@@ -190,6 +190,33 @@ copy_instruction(uint32_t crc, uint8_t *restrict to, const uint8_t *restrict fro
     return ~(uint32_t)run(~crc, to, from, n);
 }
 
+/* Copies of packets go to memory that nobody has looked at for a while: written past the caches,
+ * its lines need not be fetched first (measured: 38 us for 60 where 258 kB go to 33 MB). */
+#define STREAMED ((size_t)128 << 10)
+#define STREAM_PIECE (3u * 5440u) /* stays in the nearest cache, between CRC and copy */
+
+static uint32_t copy_streamed(uint32_t crc, uint8_t *restrict to, const uint8_t *restrict from,
+                              size_t n)
+{
+    size_t const head = (size_t)(-(uintptr_t)to & 15u);
+    crc = copy_instruction(crc, to, from, head);
+    to += head;
+    from += head;
+    n -= head;
+    while (n >= STREAM_PIECE) {
+        crc = crc_instruction(crc, from, STREAM_PIECE);
+        for (size_t i = 0; i < STREAM_PIECE; i += 16) {
+            _mm_stream_si128((__m128i *)(void *)(to + i),
+                             _mm_loadu_si128((const __m128i *)(const void *)(from + i)));
+        }
+        to += STREAM_PIECE;
+        from += STREAM_PIECE;
+        n -= STREAM_PIECE;
+    }
+    _mm_sfence(); /* other threads may read it after the next release */
+    return copy_instruction(crc, to, from, n);
+}
+
 #endif
 
 uint32_t opu_crc32c(uint32_t crc, const void *bytes, size_t n)
@@ -206,7 +233,7 @@ uint32_t opu_crc32c_copy(uint32_t crc, void *restrict to, const void *restrict f
 {
 #if HAVE_INSTRUCTION
     if (__builtin_cpu_supports("sse4.2")) {
-        return copy_instruction(crc, to, from, n);
+        return n >= STREAMED ? copy_streamed(crc, to, from, n) : copy_instruction(crc, to, from, n);
     }
 #endif
     return opu_crc32c_tables_copy(crc, to, from, n);

@@ -73,9 +73,10 @@ static void short_lengths_at_every_alignment(void **state)
 }
 
 /* Around the lengths at which three blocks go at once, and big ones. */
-static const size_t lengths[] = {767,   768,   769,   1535,   1536,   3071,   3072,  3073,
-                                 6144,  8191,  16319, 16320,  16321,  16384,  19392, 32640,
-                                 48960, 65535, 65536, 100003, 196608, LONGEST};
+static const size_t lengths[] = {767,    768,    769,    1535,   1536,   3071,   3072,
+                                 3073,   6144,   8191,   16319,  16320,  16321,  16384,
+                                 19392,  32640,  48960,  65535,  65536,  100003, 131071,
+                                 131072, 146879, 146895, 196608, LONGEST};
 #define N_LENGTHS (sizeof lengths / sizeof lengths[0])
 
 static void long_lengths_at_some_alignments(void **state)
@@ -128,6 +129,10 @@ static void copy_is_a_copy_and_touches_nothing_else(void **state)
         }
         for (size_t i = 0; i < N_LENGTHS; i++) {
             check_copy(copies[w], i % 8, (i * 3) % 16, lengths[i]);
+        }
+        /* Long copies go past the caches, from a target of 16 bytes' alignment on. */
+        for (size_t to = 0; to < 32; to++) {
+            check_copy(copies[w], to % 5, to, 131072 + to * 37);
         }
     }
 }
