@@ -13,6 +13,7 @@
 const struct bench bench_table[] = {
     {"train", "training steps against PyTorch and the bare matrix products", bench_train},
     {"sim", "the optical bench: propagation, field product, camera, size", bench_sim},
+    {"usb", "the USB driver against a bare libusb loop, over an emulated device", bench_usb},
     {NULL, NULL, NULL},
 };
 

@@ -47,6 +47,7 @@ extern const struct bench bench_table[];
 
 int bench_train(const struct bench_options *options, struct bench_report *report);
 int bench_sim(const struct bench_options *options, struct bench_report *report);
+int bench_usb(const struct bench_options *options, struct bench_report *report);
 
 /* Adds a row; rows past BENCH_MAX_ROWS are dropped. */
 void bench_add(struct bench_report *report, const char *name, double value, const char *unit,

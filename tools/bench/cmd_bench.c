@@ -31,7 +31,7 @@ static const char *verdict(const struct bench_row *row)
 /* Ratios, exponents and times with two decimals, rates and sizes whole. */
 static int decimals(const struct bench_row *row)
 {
-    static const char *const fine[] = {"x", "", "s", "ms", "Gnormals/s"};
+    static const char *const fine[] = {"x", "", "s", "ms", "us", "MB", "Gnormals/s"};
     for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++) {
         if (strcmp(row->unit, fine[i]) == 0) {
             return 2;
