@@ -27,6 +27,7 @@ struct node_urb {
 };
 
 struct usb_node {
+    struct usb_node *next_dead;
     struct usb_node_options options;
     struct opu_port_queue queue;
     bool behind; /* there is a function */

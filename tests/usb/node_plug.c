@@ -97,12 +97,27 @@ static void add(struct usb_node *node)
     }
 }
 
+/* As the kernel numbers them: 127 on a bus, those just freed last. */
+static unsigned next_address(void)
+{
+    bool taken = true;
+    while (taken) {
+        last_address = last_address % 127 + 1;
+        taken = false;
+        for (size_t i = 0; i < NODES; i++) {
+            taken = taken || (usb_nodes[i] != NULL && usb_nodes[i]->plugged &&
+                              usb_nodes[i]->address == last_address);
+        }
+    }
+    return last_address;
+}
+
 void usb_node_plug(struct usb_node *node)
 {
     usb_node_lock(node);
     bool const there = node->plugged;
     if (!there) {
-        node->address = ++last_address;
+        node->address = next_address();
         (void)snprintf(node->devnode, sizeof node->devnode, "/dev/bus/usb/001/%03u", node->address);
         node->gone = false;
         make_fifo(node);
@@ -236,6 +251,20 @@ struct usb_node *usb_node_create(const struct usb_node_options *options)
     return node;
 }
 
+/* Nodes that are destroyed, kept while umockdev's thread may call back. */
+static struct usb_node *dead;
+
+static void bury(void)
+{
+    while (dead != NULL) {
+        struct usb_node *const node = dead;
+        dead = node->next_dead;
+        (void)pthread_cond_destroy(&node->changed);
+        (void)pthread_mutex_destroy(&node->lock);
+        free(node);
+    }
+}
+
 void usb_node_destroy(struct usb_node *node)
 {
     if (node == NULL) {
@@ -257,13 +286,13 @@ void usb_node_destroy(struct usb_node *node)
             usb_node_forget(node, node->clients[i], NULL);
         }
     }
-    (void)pthread_cond_destroy(&node->changed);
-    (void)pthread_mutex_destroy(&node->lock);
-    free(node);
     n_nodes--;
+    node->next_dead = dead;
+    dead = node;
     if (n_nodes == 0) {
-        g_object_unref(usb_testbed);
+        g_object_unref(usb_testbed); /* ends its thread, which may still be telling of a client */
         usb_testbed = NULL;
+        bury();
     }
 }
 

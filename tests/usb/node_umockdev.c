@@ -136,7 +136,7 @@ static void on_connected(UMockdevIoctlBase *base, UMockdevIoctlClient *client, g
     (void)base;
     usb_node_lock(node);
     usb_route_sweep(node, false);
-    for (size_t i = 0; i < CLIENTS; i++) {
+    for (size_t i = 0; i < CLIENTS && !node->stop; i++) {
         if (node->guests[i] == NULL) {
             node->guests[i] = g_object_ref(client);
             break;

@@ -158,7 +158,7 @@ static struct tally storm(const char *rates, unsigned n)
     printf(
         "# %u projections, seed %llu: %u right, %u failed with a sentence; %.1f s here, %.0f s on "
         "the device's clock; a call took at most %.3f s and %.1f s of it\n",
-        n_projections, (unsigned long long)seed, tally.right, tally.said, took_s,
+        n, (unsigned long long)seed, tally.right, tally.said, took_s,
         1e-6 * (double)usb_rig_now_us(&rig), tally.longest_real_s, tally.longest_virtual_s);
     printf("# %llu transfers, %zu at once at most, %llu plugged in\n",
            (unsigned long long)before.submitted, before.most_under_way,
