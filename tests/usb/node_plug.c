@@ -251,19 +251,9 @@ struct usb_node *usb_node_create(const struct usb_node_options *options)
     return node;
 }
 
-/* Nodes that are destroyed, kept while umockdev's thread may call back. */
+/* Nodes that are destroyed. They stay until the process ends: umockdev's threads may still tell of
+ * a client, even after the testbed has gone, and can't be waited for. */
 static struct usb_node *dead;
-
-static void bury(void)
-{
-    while (dead != NULL) {
-        struct usb_node *const node = dead;
-        dead = node->next_dead;
-        (void)pthread_cond_destroy(&node->changed);
-        (void)pthread_mutex_destroy(&node->lock);
-        free(node);
-    }
-}
 
 void usb_node_destroy(struct usb_node *node)
 {
@@ -290,9 +280,8 @@ void usb_node_destroy(struct usb_node *node)
     node->next_dead = dead;
     dead = node;
     if (n_nodes == 0) {
-        g_object_unref(usb_testbed); /* ends its thread, which may still be telling of a client */
+        g_object_unref(usb_testbed);
         usb_testbed = NULL;
-        bury();
     }
 }
 
