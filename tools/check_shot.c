@@ -200,7 +200,8 @@ static int measure_light(struct check_shot *shot, const struct opu_calibration *
                          double *light)
 {
     const struct opu_caps *const caps = opu_device_caps(shot->check->device);
-    double const on = (double)(shot->check->n_in / 2), off = (double)all - on;
+    size_t const n_on = shot->check->n_in / 2;
+    double const on = (double)n_on, off = (double)all - on;
     double const k = sqrt(fmax(0.0, found->leak_per_us) / (found->signal_per_us * (double)all));
     double const steps = (1.0 + k) * (1.0 + k) * on + k * k * off;
     double const expected = found->signal_per_us / (ldexp(1.0, (int)found->bits) - 1.0) * steps;

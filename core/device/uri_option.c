@@ -32,8 +32,7 @@ static const struct opu_backend *backend_of(const char *key)
 
 bool opu_device_key(const char *key)
 {
-    return backend_of(key) != NULL ||
-           opu_projection_key_find(key) != NULL;
+    return backend_of(key) != NULL || opu_projection_key_find(key) != NULL;
 }
 
 const char *opu_device_key_name(const char *key)

@@ -10,8 +10,9 @@
 
 #define OPU_USBIP_VERSION 0x0111u
 #define OPU_USBIP_TCP_PORT 3240u
-#define OPU_USBIP_TRANSFER_MAX (16u << 20) /* bytes of one transfer; usbfs allows no more either \
-                                            */
+#define OPU_USBIP_TRANSFER_MAX \
+    (16u << 20) /* bytes of one transfer; usbfs allows no more either \
+                 */
 
 /* ---- Before a device is imported ---- */
 

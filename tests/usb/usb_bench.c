@@ -25,7 +25,8 @@
 #define INPUTS 1024u
 #define PIXELS 4096u
 #define JOBS 8
-#define REPEATS 3  /* of all jobs, a round: short ones, so that a busy neighbour meets both alike \
+#define REPEATS \
+    3              /* of all jobs, a round: short ones, so that a busy neighbour meets both alike \
                     */
 #define CALLS 1000 /* small projections */
 #define CLOCK_HZ 2000.0
