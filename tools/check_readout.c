@@ -196,7 +196,7 @@ static int try_readout(struct check *check, const char *readout, struct harvest 
                                                 .readout = readout,
                                                 .bits = check->bits};
     struct opu_calibration found = {.size = sizeof found};
-    struct seen seen[SHARES];
+    struct seen seen[SHARES] = {{0}};
     int status = opu_projection_create(&trial.projection, check->device, &plan);
     if (status < 0) {
         return status;

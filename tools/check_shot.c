@@ -3,6 +3,7 @@
  */
 #include "tools/check.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,7 @@ static void measure(struct check_shot *shot)
 
 int check_shot_take(struct check_shot *shot)
 {
+    assert(shot->numbers != NULL && shot->mean != NULL); /* the shot is open */
     struct opu_device *const device = shot->check->device;
     uint64_t const clock = opu_device_clock(device);
     uint64_t job = 0;
@@ -138,6 +140,7 @@ int check_shot_take(struct check_shot *shot)
 
 double check_shot_mean(const struct check_shot *shot)
 {
+    assert(shot->mean != NULL && shot->n_pixels > 0);
     double sum = 0.0;
     for (size_t k = 0; k < shot->n_pixels; k++) {
         sum += (double)shot->mean[k];
@@ -172,6 +175,7 @@ int check_shot_expose(struct check_shot *shot, double share)
  * stopped half way. */
 static int show_halves(struct check_shot *shot, size_t n)
 {
+    assert(shot->pattern != NULL);
     size_t *const order = malloc(n * sizeof *order);
     if (order == NULL) {
         return opu_fail(OPU_E_NO_MEMORY, "no memory for a pattern of %zu inputs", n);
@@ -181,6 +185,7 @@ static int show_halves(struct check_shot *shot, size_t n)
     }
     for (size_t i = 0; i < shot->n_frames; i++) {
         for (size_t j = 0; j < n / 2; j++) {
+            assert(j < n);
             size_t const other = j + (size_t)(check_random(shot->check) % (n - j));
             size_t const at = order[other];
             order[other] = order[j];

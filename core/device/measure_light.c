@@ -89,7 +89,8 @@ static struct brightness add_up(const struct opu_layout *layout, const double *f
         double sum = 0.0;
         double squares = 0.0;
         for (size_t k = 0; k < group.n; k++) {
-            double const shown = (double)((half - k + group.n - 1) / group.n);
+            size_t const n_shown = (half - k + group.n - 1) / group.n;
+            double const shown = (double)n_shown;
             double mean = 0.0;
             for (size_t i = k; i < half; i += group.n) {
                 mean += frames[f + i] / shown;
@@ -224,7 +225,7 @@ int opu_measure_leakage(struct opu_projection *p, double *eps)
 /* Amplitude of mirrors that are off, and *off, their rate. `rough`: about the rate of a mirror. */
 static int glance_at_leakage(struct opu_projection *p, double rough, double *off, double *eps)
 {
-    struct glance on;
+    struct glance on = {0};
     double const on_us = MEAN_SHARE * opu_full_scale(p) / (rough * (double)p->layout.n_inputs);
     double exposure_us = on_us;
     OPU_TRY(glance_at(p, 1, &exposure_us, draw_on, &on));
@@ -233,7 +234,7 @@ static int glance_at_leakage(struct opu_projection *p, double rough, double *off
     bool fits = true;
     for (size_t i = 0; i < OFF_FRAMES; i++) {
         /* The longest exposure that does not saturate says most. */
-        struct glance dark;
+        struct glance dark = {0};
         exposure_us *= OFF_STEP;
         double shown_us = exposure_us;
         OPU_TRY(glance_at(p, 1, &shown_us, draw_off, &dark));
