@@ -28,7 +28,7 @@ static const char *verdict(const struct bench_row *row)
     return isnan(row->wanted) ? "" : bench_row_ok(row) ? "PASS" : "FAIL";
 }
 
-/* Ratios, exponents and times with two decimals, rates and sizes whole. */
+/* Ratios, exponents, times and sizes with two decimals, rates whole. */
 static int decimals(const struct bench_row *row)
 {
     static const char *const fine[] = {"x", "", "s", "ms", "us", "MB", "Gnormals/s"};
