@@ -16,6 +16,7 @@
  * Iterations are independent: one is one lane. Not to be unrolled before they become vectors: gcc
  * 12 makes scalars of some that are.
  */
+/* NOLINTBEGIN(bugprone-macro-parentheses): l is declared here, and can't stand in parentheses */
 #if defined(__clang__)
 /* Some it leaves scalar for all that; this is a loss of speed, not an error. */
 #pragma clang diagnostic ignored "-Wpass-failed"
@@ -25,6 +26,7 @@
 #else
 #define EACH_LANE(l) _Pragma("GCC ivdep") _Pragma("GCC unroll 1") for (int l = 0; l < LANES; ++l)
 #endif
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* re + i im, times c + i s */
 static inline void turn(real *re, real *im, real c, real s)
