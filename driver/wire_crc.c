@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CRC32C: the plain twin, eight bytes a step by tables, and the processor's own instruction where
- * x86-64 has it. The instruction takes a word a cycle but three cycles to its result, so three
- * neighbouring blocks go at once; the CRC is linear, so that the first two are then shifted over
- * what follows them: multiplied by x^(8 bytes) modulo the polynomial.
+ * CRC32C: the plain twin, eight bytes a step by tables, and the processor's own instructions where
+ * x86-64 has them. Long runs are folded: 128 bits keep their remainder when their halves are
+ * multiplied, without carries, by powers of x modulo the polynomial and added to what stands as
+ * many bits further on; four such folds go side by side, one cache line a step. (V. Gopal et al.,
+ * Fast CRC Computation for Generic Polynomials Using PCLMULQDQ Instruction, Intel, 2009.)
  */
 #include "driver/wire.h"
 
@@ -13,6 +14,7 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #define HAVE_INSTRUCTION 1
 #include <nmmintrin.h>
+#include <wmmintrin.h>
 #else
 #define HAVE_INSTRUCTION 0
 #endif
@@ -110,64 +112,84 @@ uint32_t opu_crc32c_tables_copy(uint32_t crc, void *restrict to, const void *res
 
 #if HAVE_INSTRUCTION
 
-/* Blocks that go three at once, and x^(8 block) and x^(16 block) modulo the polynomial. The longest
- * is no multiple of 4096: while copying, loads would wait for stores of the same low address. */
-struct triple {
-    size_t block;
-    uint32_t over_one, over_two;
-};
-static const struct triple triples[] = {
-    {5440, 0xaca00c83u, 0xceeca6dfu},
-    {1024, 0xe4172b16u, 0x0d65762au},
-    {256, 0x88e56f72u, 0x74c360a4u},
-};
+#define TARGET __attribute__((target("sse4.2,pclmul")))
+#define INLINE __attribute__((target("sse4.2,pclmul"), always_inline)) static inline
 
-/* Product of two remainders; the highest bit is x^0. */
-static inline uint32_t times(uint32_t a, uint32_t b)
+#define LINE 64u /* bytes a step */
+
+/* x^(d + 32 - 1) and x^(d - 32 - 1) modulo the polynomial, bits reversed as the CRC's are: what the
+ * low and the high half of 128 bits are multiplied by to stand d bits further on. The 1 is the
+ * place by which a product of reversed numbers is short. */
+struct shift {
+    uint32_t low, high;
+};
+static const struct shift over_line = {0x740eef02u, 0x9e4addf8u};   /* d = 512 */
+static const struct shift over_vector = {0xf20c0dfeu, 0x493c7d27u}; /* d = 128 */
+
+INLINE __m128i vector_of(const struct shift *shift)
 {
-    uint32_t product = 0;
-    for (int bit = 31; bit >= 0; bit--) {
-        product ^= b & (0u - (a >> bit & 1u));
-        b = (b >> 1) ^ (POLYNOMIAL & (0u - (b & 1u)));
-    }
-    return product;
+    return _mm_set_epi64x(shift->high, shift->low);
 }
 
-__attribute__((target("sse4.2"), always_inline)) static inline uint64_t
-word(uint64_t crc, uint8_t *to, const uint8_t *from, size_t i)
+/* a, moved on by the shift, and what stands there. */
+INLINE __m128i fold(__m128i a, __m128i shift, __m128i there)
 {
-    uint64_t v;
-    memcpy(&v, from + i, sizeof v);
-    if (to != NULL) {
-        memcpy(to + i, &v, sizeof v);
-    }
-    return _mm_crc32_u64(crc, v);
+    __m128i const halves =
+        _mm_xor_si128(_mm_clmulepi64_si128(a, shift, 0x00), _mm_clmulepi64_si128(a, shift, 0x11));
+    return _mm_xor_si128(halves, there);
 }
 
-/* to: where the bytes go too, or the constant NULL. crc without its outer complements. */
-__attribute__((target("sse4.2"), always_inline)) static inline uint64_t
-run(uint64_t crc, uint8_t *restrict to, const uint8_t *restrict from, size_t n)
+/* 16 bytes, copied to `to` unless it is NULL; past the caches, where it is aligned for that. */
+INLINE __m128i take(uint8_t *to, const uint8_t *from, bool stream)
 {
-    for (size_t t = 0; t < sizeof triples / sizeof triples[0]; t++) {
-        size_t const block = triples[t].block;
-        while (n >= 3 * block) {
-            uint64_t second = 0;
-            uint64_t third = 0;
-            for (size_t i = 0; i < block; i += 8) {
-                crc = word(crc, to, from, i);
-                second = word(second, to, from, i + block);
-                third = word(third, to, from, i + 2 * block);
-            }
-            crc = times(triples[t].over_two, (uint32_t)crc) ^
-                  times(triples[t].over_one, (uint32_t)second) ^ third;
-            from += 3 * block;
-            to = to != NULL ? to + 3 * block : NULL;
-            n -= 3 * block;
+    __m128i const v = _mm_loadu_si128((const __m128i *)(const void *)from);
+    if (to != NULL && stream) {
+        _mm_stream_si128((__m128i *)(void *)to, v);
+    } else if (to != NULL) {
+        _mm_storeu_si128((__m128i *)(void *)to, v);
+    }
+    return v;
+}
+
+/* Whole lines, at least one. crc without its outer complements. */
+INLINE uint64_t run_lines(uint64_t crc, uint8_t *restrict to, const uint8_t *restrict from,
+                          size_t n, bool stream)
+{
+    __m128i const line = vector_of(&over_line);
+    __m128i const vector = vector_of(&over_vector);
+    __m128i lanes[4];
+    for (size_t k = 0; k < 4; k++) {
+        lanes[k] = take(to != NULL ? to + 16 * k : NULL, from + 16 * k, stream);
+    }
+    lanes[0] = _mm_xor_si128(lanes[0], _mm_cvtsi64_si128((long long)crc));
+    for (size_t i = LINE; i < n; i += LINE) {
+        for (size_t k = 0; k < 4; k++) {
+            size_t const at = i + 16 * k;
+            lanes[k] = fold(lanes[k], line, take(to != NULL ? to + at : NULL, from + at, stream));
         }
     }
-    size_t i = 0;
+    for (size_t k = 1; k < 4; k++) {
+        lanes[k] = fold(lanes[k - 1], vector, lanes[k]);
+    }
+    crc = _mm_crc32_u64(0, (uint64_t)_mm_cvtsi128_si64(lanes[3]));
+    return _mm_crc32_u64(crc, (uint64_t)_mm_extract_epi64(lanes[3], 1));
+}
+
+/* to: where the bytes go too, or the constant NULL. */
+INLINE uint64_t run(uint64_t crc, uint8_t *restrict to, const uint8_t *restrict from, size_t n,
+                    bool stream)
+{
+    size_t i = n / LINE * LINE;
+    if (i > 0) {
+        crc = run_lines(crc, to, from, i, stream);
+    }
     for (; i + 8 <= n; i += 8) {
-        crc = word(crc, to, from, i);
+        uint64_t v;
+        memcpy(&v, from + i, sizeof v);
+        if (to != NULL) {
+            memcpy(to + i, &v, sizeof v);
+        }
+        crc = _mm_crc32_u64(crc, v);
     }
     for (; i < n; i++) {
         if (to != NULL) {
@@ -178,43 +200,34 @@ run(uint64_t crc, uint8_t *restrict to, const uint8_t *restrict from, size_t n)
     return crc;
 }
 
-__attribute__((target("sse4.2"))) static uint32_t crc_instruction(uint32_t crc, const uint8_t *from,
-                                                                  size_t n)
+TARGET static uint32_t crc_instruction(uint32_t crc, const uint8_t *from, size_t n)
 {
-    return ~(uint32_t)run(~crc, NULL, from, n);
+    return ~(uint32_t)run(~crc, NULL, from, n, false);
 }
 
-__attribute__((target("sse4.2"))) static uint32_t
-copy_instruction(uint32_t crc, uint8_t *restrict to, const uint8_t *restrict from, size_t n)
+TARGET static uint32_t copy_instruction(uint32_t crc, uint8_t *restrict to,
+                                        const uint8_t *restrict from, size_t n)
 {
-    return ~(uint32_t)run(~crc, to, from, n);
+    return ~(uint32_t)run(~crc, to, from, n, false);
 }
 
 /* Copies of packets go to memory that nobody has looked at for a while: written past the caches,
- * its lines need not be fetched first (measured: 38 us for 60 where 258 kB go to 33 MB). */
+ * its lines need not be fetched first. */
 #define STREAMED ((size_t)128 << 10)
-#define STREAM_PIECE (3u * 5440u) /* stays in the nearest cache, between CRC and copy */
 
-static uint32_t copy_streamed(uint32_t crc, uint8_t *restrict to, const uint8_t *restrict from,
-                              size_t n)
+TARGET static uint32_t copy_streamed(uint32_t crc, uint8_t *restrict to,
+                                     const uint8_t *restrict from, size_t n)
 {
-    size_t const head = (size_t)(-(uintptr_t)to & 15u);
+    size_t const head = (size_t)(-(uintptr_t)to & (LINE - 1));
     crc = copy_instruction(crc, to, from, head);
-    to += head;
-    from += head;
-    n -= head;
-    while (n >= STREAM_PIECE) {
-        crc = crc_instruction(crc, from, STREAM_PIECE);
-        for (size_t i = 0; i < STREAM_PIECE; i += 16) {
-            _mm_stream_si128((__m128i *)(void *)(to + i),
-                             _mm_loadu_si128((const __m128i *)(const void *)(from + i)));
-        }
-        to += STREAM_PIECE;
-        from += STREAM_PIECE;
-        n -= STREAM_PIECE;
-    }
+    crc = ~(uint32_t)run(~crc, to + head, from + head, n - head, true);
     _mm_sfence(); /* other threads may read it after the next release */
-    return copy_instruction(crc, to, from, n);
+    return crc;
+}
+
+static bool instructions(void)
+{
+    return __builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("pclmul");
 }
 
 #endif
@@ -222,7 +235,7 @@ static uint32_t copy_streamed(uint32_t crc, uint8_t *restrict to, const uint8_t 
 uint32_t opu_crc32c(uint32_t crc, const void *bytes, size_t n)
 {
 #if HAVE_INSTRUCTION
-    if (__builtin_cpu_supports("sse4.2")) {
+    if (instructions()) {
         return crc_instruction(crc, bytes, n);
     }
 #endif
@@ -232,7 +245,7 @@ uint32_t opu_crc32c(uint32_t crc, const void *bytes, size_t n)
 uint32_t opu_crc32c_copy(uint32_t crc, void *restrict to, const void *restrict from, size_t n)
 {
 #if HAVE_INSTRUCTION
-    if (__builtin_cpu_supports("sse4.2")) {
+    if (instructions()) {
         return n >= STREAMED ? copy_streamed(crc, to, from, n) : copy_instruction(crc, to, from, n);
     }
 #endif
