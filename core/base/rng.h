@@ -24,6 +24,8 @@ enum opu_stream {
     OPU_STREAM_PIXEL = 11,  /* PRNU and DSNU maps */
     OPU_STREAM_MIRROR = 12, /* dead mirrors, phases of mirrors that are off */
     OPU_STREAM_REFERENCE = 13, /* phase noise of the reference arm */
+    OPU_STREAM_GRAPH = 14,     /* a made-up graph: edges and features; a = which of them */
+    OPU_STREAM_EDGES = 15,     /* which edges are held out, and pairs without an edge */
     OPU_STREAM_TEST = 100
 };
 
