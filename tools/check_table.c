@@ -191,6 +191,19 @@ static const char *or_empty(const char *text)
     return text != NULL ? text : "";
 }
 
+/* Where a test's formula was told already, among the rows above of the same group. */
+static bool formula_told(const struct check *check, size_t i)
+{
+    const struct check_row *const row = &check->rows[i];
+    for (size_t k = i; k-- > 0 && check->rows[k].own == row->own &&
+                       strcmp(or_empty(check->rows[k].group), or_empty(row->group)) == 0;) {
+        if (strcmp(or_empty(check->rows[k].formula), row->formula) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void print_row(const struct check *check, const struct check_row *row)
 {
     bool const colour = check->cli->colour && row->verdict != CHECK_NONE;
@@ -206,7 +219,7 @@ static void print_row(const struct check *check, const struct check_row *row)
     }
     printf(" %-16s %s%-4s%s  %s", value, colour ? colours[row->verdict] : "",
            verdicts[row->verdict], colour ? "\033[0m" : "", or_empty(row->wanted));
-    if (row->samples > 0.0 && row->own) {
+    if (row->samples > 0.0) {
         printf("; %.6g samples", row->samples);
     }
     printf("%s%s\n", row->drawn != NULL ? "; " : "", or_empty(row->drawn));
@@ -231,6 +244,9 @@ void check_print(const struct check *check, const char *projection, const char *
             printf("\n%s%s\n", heading, own ? " (the device's own tests)" : "");
         }
         print_row(check, row);
+        if (row->formula != NULL && !formula_told(check, i)) {
+            printf("      %s\n", row->formula);
+        }
     }
     size_t const failed = check_failures(check);
     if (failed > 0) {

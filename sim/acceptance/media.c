@@ -209,17 +209,17 @@ static int jacobi(struct opu_acceptance *acceptance)
             double const sign = edge == 0 ? -1.0 : 1.0;
             double const wanted = (sqrt(b * (1.0 - a)) + sign * sqrt(a * (1.0 - b))) / sqrt(b);
             ACCEPT_TRY(opu_accept(
-                acceptance,
-                (struct opu_check_row){
-                    .test = "M4",
-                    .name = edge == 0 ? "lowest singular value over Jacobi's edge"
-                                      : "highest singular value over Jacobi's edge",
-                    .formula = "s = (sqrt(b (1 - a)) -/+ sqrt(a (1 - b))) / sqrt(b); notes 1.4",
-                    .drawn = drawn,
-                    .value = edges[edge] / wanted,
-                    .low = 0.98,
-                    .high = 1.02,
-                    .samples = (double)n}));
+                acceptance, (struct opu_check_row){
+                                .test = "M4",
+                                .name = edge == 0 ? "lowest singular value over Jacobi's edge"
+                                                  : "highest singular value over Jacobi's edge",
+                                .formula = "s = (sqrt(b (1 - a)) -/+ sqrt(a (1 - b))) / sqrt(b) "
+                                           "(sim/medium/medium_grid.h)",
+                                .drawn = drawn,
+                                .value = edges[edge] / wanted,
+                                .low = 0.98,
+                                .high = 1.02,
+                                .samples = (double)n}));
         }
     }
     return OPU_OK;
@@ -251,7 +251,8 @@ static double by_mirrors(double n)
 
 /* Spreads: 4 Var|h| / <|h|>^2; 1; 4 (pi - 1), from the moments of a circular Gaussian. */
 static const struct shaping shapings[3] = {
-    {"phase", "(pi / 4)(n - 1) + 1", by_phase, 1.093},
+    {"phase", "(pi / 4)(n - 1) + 1 (Vellekoop and Mosk, Opt. Lett. 32, 2309, 2007)", by_phase,
+     1.093},
     {"phase and amplitude", "n", by_field, 1.0},
     {"mirrors on or off", "n / (2 pi) + 1 - 1 / (2 pi), over half of them on at random", by_mirrors,
      8.57},

@@ -44,14 +44,16 @@ static int ballistic(struct opu_acceptance *acceptance)
         double const bar = opu_accept_sigmas(runs) * opu_estimate_error(&t) / wanted;
         ACCEPT_TRY(opu_accept(
             acceptance,
-            (struct opu_check_row){.test = "M2",
-                                   .name = "ballistic amplitude over its formula",
-                                   .formula = "<t> = exp(-sum sigma^2 / 2) = exp(-L / (2 ls))",
-                                   .drawn = drawn,
-                                   .value = opu_estimate_mean(&t) / wanted,
-                                   .low = 1.0 - bar,
-                                   .high = 1.0 + bar,
-                                   .samples = (double)runs}));
+            (struct opu_check_row){
+                .test = "M2",
+                .name = "ballistic amplitude over its formula",
+                .formula =
+                    "<t> = exp(-sum sigma^2 / 2) = exp(-L / (2 ls)) (sim/medium/medium_slab.h)",
+                .drawn = drawn,
+                .value = opu_estimate_mean(&t) / wanted,
+                .low = 1.0 - bar,
+                .high = 1.0 + bar,
+                .samples = (double)runs}));
     }
     return OPU_OK;
 }
@@ -99,15 +101,16 @@ static int angles(struct opu_acceptance *acceptance)
                  screens, b, thin.slab.anisotropy, d);
         double const wanted = 2.0 * b * (1.0 - thin.slab.anisotropy);
         double const bar = opu_accept_sigmas(runs) * opu_estimate_error(&angle) / wanted;
-        ACCEPT_TRY(opu_accept(acceptance,
-                              (struct opu_check_row){.test = "M3",
-                                                     .name = "mean square angle over its formula",
-                                                     .formula = "<sin^2 theta> = 2 L / l*",
-                                                     .drawn = drawn,
-                                                     .value = opu_estimate_mean(&angle) / wanted,
-                                                     .low = 1.0 - bar,
-                                                     .high = 1.0 + bar,
-                                                     .samples = (double)runs}));
+        ACCEPT_TRY(opu_accept(
+            acceptance,
+            (struct opu_check_row){.test = "M3",
+                                   .name = "mean square angle over its formula",
+                                   .formula = "<sin^2 theta> = 2 L / l* (sim/medium/medium_slab.h)",
+                                   .drawn = drawn,
+                                   .value = opu_estimate_mean(&angle) / wanted,
+                                   .low = 1.0 - bar,
+                                   .high = 1.0 + bar,
+                                   .samples = (double)runs}));
     }
     return OPU_OK;
 }

@@ -88,16 +88,17 @@ static int grain_shape(struct speckle *s)
                                           .expected = wanted};
     /* the contrast's spread, 1 / sqrt(grains), doubled for its square; correlated points count for
      * more than one grain in the square's average, by half at least */
-    return opu_accept(s->acceptance, (struct opu_check_row){
-                                         .test = "T4",
-                                         .name = "grain: largest deviation of the autocovariance",
-                                         .formula = "|2 J1(s) / s|^2, s = 2 pi f_c r",
-                                         .drawn = s->drawn,
-                                         .value = worst,
-                                         .low = 0.0,
-                                         .high = ACCEPT_SIGMAS * sqrt(2.0 / s->grains),
-                                         .samples = s->grains,
-                                         .curve = &curve});
+    return opu_accept(
+        s->acceptance,
+        (struct opu_check_row){.test = "T4",
+                               .name = "grain: largest deviation of the autocovariance",
+                               .formula = "|2 J1(s) / s|^2, s = 2 pi f_c r (Goodman, Speckle, 5)",
+                               .drawn = s->drawn,
+                               .value = worst,
+                               .low = 0.0,
+                               .high = ACCEPT_SIGMAS * sqrt(2.0 / s->grains),
+                               .samples = s->grains,
+                               .curve = &curve});
 }
 
 static double averaged_contrast(const struct speckle *s)
@@ -143,14 +144,15 @@ static int pixel_average(struct speckle *s)
     double const bar = ACCEPT_SIGMAS / sqrt(samples);
     return opu_accept(
         s->acceptance,
-        (struct opu_check_row){.test = "T3",
-                               .name = "contrast of large pixels over its formula",
-                               .formula = "C^2 = sum (a - |u|)(a - |v|) |mu(u, v)|^2 / a^4",
-                               .drawn = s->drawn,
-                               .value = sqrt(squares / pixels) / wanted,
-                               .low = 1.0 - bar,
-                               .high = 1.0 + bar,
-                               .samples = samples});
+        (struct opu_check_row){
+            .test = "T3",
+            .name = "contrast of large pixels over its formula",
+            .formula = "C^2 = sum (a - |u|)(a - |v|) |mu(u, v)|^2 / a^4 (Goodman, Speckle, 4)",
+            .drawn = s->drawn,
+            .value = sqrt(squares / pixels) / wanted,
+            .low = 1.0 - bar,
+            .high = 1.0 + bar,
+            .samples = samples});
 }
 
 /* Position of output i's real part in blocks of 64 re, 64 im. */
