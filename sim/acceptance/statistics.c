@@ -105,8 +105,10 @@ static int contrast(struct statistics *s)
         const char *name, *formula;
         double wanted, spread;
     } rows[2] = {
-        {"contrast of speckle behind a polariser", "std(I) / <I> = 1", 1.0, 1.0},
-        {"contrast without polariser", "two speckles: 1 / sqrt 2", 0.70710678, 0.6124},
+        {"contrast of speckle behind a polariser", "std(I) / <I> = 1 (Goodman, Speckle, 3)", 1.0,
+         1.0},
+        {"contrast without polariser", "two speckles: 1 / sqrt 2 (Goodman, Speckle, 3)", 0.70710678,
+         0.6124},
     };
     for (int k = 0; k < 2; ++k) {
         double const bar = ACCEPT_SIGMAS * rows[k].spread / sqrt((double)grains);
@@ -120,7 +122,8 @@ static int contrast(struct statistics *s)
     }
     return row(s, (struct opu_check_row){.test = "T2",
                                          .name = "sqrt(M) D of intensities against exp(-I / <I>)",
-                                         .formula = "Kolmogorov: above 2.7 once in 10^6",
+                                         .formula = "p(I) = exp(-I / <I>) / <I> (Goodman, Speckle, "
+                                                    "3); Kolmogorov: above 2.7 once in 10^6",
                                          .value = kolmogorov,
                                          .low = 0.0,
                                          .high = ACCEPT_KOLMOGOROV,
@@ -230,7 +233,7 @@ static int kernel(struct statistics *s)
 /* Both quadratures are rows of B: 2 m of them, entries of variance 1 / (2 m). */
 static int projections(struct statistics *s)
 {
-    enum { PAIRS = 48 };
+    enum { PAIRS = 400 }; /* the bar tells a formula from half of it or twice */
     size_t const n = s->measured.n;
     size_t const m = s->measured.m;
     double const scale = 1.0 / ((double)m * mean_power(&s->measured));
