@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The noise of every linear read-out that the device has, against the formula of check_noise.c:
- * random patterns on all, half and a quarter of the mirrors, each shown many times. What the
- * formula predicts is the variance between repetitions over the variance of the signal of all
- * mirrors, that is of entries of variance 1.
+ * random patterns on all mirrors, and on three shares of them that are drawn from the seed, the
+ * same for every read-out; each shown many times. What the formula predicts is the variance between
+ * repetitions over the variance of the signal of all mirrors, that is of entries of variance 1.
  */
 #include "tools/check.h"
 
@@ -12,9 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OUTPUTS = 10240, PATTERNS = 4, REPEATS = 16, ROWS = PATTERNS * REPEATS, SHARES = 3 };
+enum { OUTPUTS = 10240, PATTERNS = 4, REPEATS = 16, ROWS = PATTERNS * REPEATS, SHARES = 4 };
 
 #define TO_FORMULA 0.03
+/* Fewest mirrors on: one of so many. */
+#define LEAST_SHARE 8
 /* With coarser steps the calibration's own roundings, too, are more than the bar. */
 #define LEAST_BITS 8
 
@@ -22,17 +24,24 @@ enum { OUTPUTS = 10240, PATTERNS = 4, REPEATS = 16, ROWS = PATTERNS * REPEATS, S
 
 const char *const check_readout_names[N_READOUTS] = {"phase4", "phase3", "anchor", "offaxis"};
 const size_t check_n_readouts = N_READOUTS;
-static const struct {
-    size_t one_in;
-    const char *name;
-} shares[SHARES] = {{1, "all"}, {2, "1/2"}, {4, "1/4"}};
+/* What each is held to; in the order of check_readout_names. */
+static const char *const formulas[N_READOUTS] = {
+    "Var S = (ns + nr + sr^2 + sq^2) / (4 nr) (Gross et al., arXiv 1206.1475)",
+    "Var S = (ns + nr + sr^2 + sq^2) / (3 nr) (Gross et al., arXiv 1206.1475)",
+    "Var = E [|S + A|^2 + |S|^2 + 2 sr^2 + 2 sq^2] / (4 |A|^2) (after Ohana et al., arXiv "
+    "2305.12988)",
+    "Var S = eta (ns + nr + sr^2 + sq^2) / nr, eta the share of the side band in the picture's "
+    "noise (core/device/sideband.h)",
+};
 
 struct trial {
     struct check *check;
     struct opu_projection *projection;
+    size_t which; /* of check_readout_names */
     const char *readout;
     size_t n_in, n_out;
-    float *in, *out; /* [ROWS][n_in], [ROWS][n_out] */
+    const size_t *n_on; /* [SHARES] mirrors that are on */
+    float *in, *out;    /* [ROWS][n_in], [ROWS][n_out] */
 };
 
 /* What all read-outs found, for one picture. */
@@ -43,10 +52,20 @@ struct harvest {
     char names[N_READOUTS * SHARES][32];
 };
 
-/* PATTERNS patterns on n_in / one_in mirrors, each REPEATS times. */
-static void show_share(const struct trial *trial, size_t one_in)
+/* All mirrors, and three draws of 1/LEAST_SHARE of them up to all. */
+static void draw_shares(struct check *check, size_t n_on[SHARES])
 {
-    size_t const n = trial->n_in, on = n / one_in;
+    size_t const n = check->n_in, least = n / LEAST_SHARE;
+    n_on[0] = n;
+    for (size_t s = 1; s < SHARES; s++) {
+        n_on[s] = least + (size_t)(check_random(check) % (n - least));
+    }
+}
+
+/* PATTERNS patterns on so many mirrors, each REPEATS times. */
+static void show_share(const struct trial *trial, size_t on)
+{
+    size_t const n = trial->n_in;
     memset(trial->in, 0, ROWS * n * sizeof *trial->in);
     for (size_t p = 0; p < PATTERNS; p++) {
         float *const row = trial->in + p * REPEATS * n;
@@ -91,10 +110,11 @@ static void judge(const struct trial *trial, size_t share, double value, double 
                   double scatter, uint32_t bits, struct harvest *harvest)
 {
     struct check *const check = trial->check;
-    char name[96], why[96];
+    char name[96], why[96], drawn[64];
     double const pixels = (double)trial->n_out;
-    snprintf(name, sizeof name, "noise of %s, %s%s", trial->readout, shares[share].name,
-             share == 0 ? " mirrors" : " of the mirrors");
+    snprintf(name, sizeof name, "noise of %s, %s", trial->readout,
+             share == 0 ? "all mirrors" : "some of the mirrors");
+    snprintf(drawn, sizeof drawn, "%zu of %zu mirrors on", trial->n_on[share], trial->n_in);
     if (!(wanted > 0.0) || bits < LEAST_BITS) {
         check_add(check, name, value / wanted, "", CHECK_NONE, "%s",
                   wanted > 0.0 ? "of the formula's, for information: it is for 8 bits and more"
@@ -107,9 +127,8 @@ static void judge(const struct trial *trial, size_t share, double value, double 
     snprintf(why, sizeof why, "of the formula's %.4g; sampling %.2g %%", wanted, 100.0 * scatter);
     check_take(check,
                &(struct opu_check_row){.name = name,
-                                       .formula = "variance of the output's noise over that of the "
-                                                  "signal of all mirrors; formulas: "
-                                                  "tools/check_noise.c",
+                                       .formula = formulas[trial->which],
+                                       .drawn = drawn,
                                        .value = value / wanted,
                                        .low = 1.0 - bar,
                                        .high = 1.0 + bar,
@@ -119,8 +138,8 @@ static void judge(const struct trial *trial, size_t share, double value, double 
     harvest->x[at] = (double)at;
     harvest->measured[at] = value;
     harvest->expected[at] = wanted;
-    snprintf(harvest->names[at], sizeof harvest->names[at], "%s %s", trial->readout,
-             shares[share].name);
+    snprintf(harvest->names[at], sizeof harvest->names[at], "%s %zu", trial->readout,
+             trial->n_on[share]);
 }
 
 /* What one share of the mirrors gave, both over what all mirrors' signal should be: noise between
@@ -151,11 +170,11 @@ static int measure(const struct trial *trial, struct opu_calibration *found, str
     double const all = (double)trial->n_in;
     int status = opu_projection_calibration(trial->projection, found);
     for (size_t s = 0; status == OPU_OK && s < SHARES; s++) {
-        show_share(trial, shares[s].one_in);
+        show_share(trial, trial->n_on[s]);
         status = project(trial);
         double const noise = variance_between(trial, REPEATS);
         seen[s].noise = noise / all;
-        seen[s].light = fmax(0.0, power_of(trial) - noise) * (double)shares[s].one_in / all;
+        seen[s].light = fmax(0.0, power_of(trial) - noise) / (double)trial->n_on[s];
     }
     return status;
 }
@@ -171,7 +190,7 @@ static void judge_all(const struct trial *trial, const struct opu_calibration *f
                                        .readout = trial->readout,
                                        .n_in = trial->n_in,
                                        .light = seen[s].light,
-                                       .n_on = trial->n_in / shares[s].one_in};
+                                       .n_on = trial->n_on[s]};
         /* Relative deviations: of the mean over pixels whose noise differs, of variances from
          * repetitions. */
         double const m = (double)trial->n_out, spread = check_noise_spread(trial->readout);
@@ -182,10 +201,13 @@ static void judge_all(const struct trial *trial, const struct opu_calibration *f
 }
 
 /* OPU_E_UNSUPPORTED: the device has no such read-out. */
-static int try_readout(struct check *check, const char *readout, struct harvest *harvest)
+static int try_readout(struct check *check, size_t which, const size_t *n_on,
+                       struct harvest *harvest)
 {
+    const char *const readout = check_readout_names[which];
     const struct opu_caps *const caps = opu_device_caps(check->device);
-    struct trial trial = {.check = check, .readout = readout, .n_in = check->n_in};
+    struct trial trial = {
+        .check = check, .which = which, .readout = readout, .n_in = check->n_in, .n_on = n_on};
     trial.n_out = caps->max_pixels < OUTPUTS ? caps->max_pixels : OUTPUTS;
     struct opu_projection_options const plan = {.size = sizeof plan,
                                                 .n_in = trial.n_in,
@@ -218,7 +240,7 @@ static int try_readout(struct check *check, const char *readout, struct harvest 
 static void add_picture(struct check *check, const struct harvest *harvest)
 {
     struct opu_check_curve const curve = {.title = "Noise of the read-outs against their formulas",
-                                          .x_label = "read-out, share of the mirrors on",
+                                          .x_label = "read-out, mirrors on",
                                           .y_label = "noise / signal of all (variance)",
                                           .n = harvest->n,
                                           .x = harvest->x,
@@ -235,7 +257,7 @@ static void add_picture(struct check *check, const struct harvest *harvest)
                                        .low = -(double)INFINITY,
                                        .high = 100.0 * harvest->bar,
                                        .curve = &curve},
-               false, "from left: all, half, a quarter of the mirrors");
+               false, "variance of the noise over that of all mirrors' signal");
     struct check_curve *const drawn = check_latest_curve(check);
     if (drawn == NULL) {
         return;
@@ -257,8 +279,10 @@ int check_readouts(struct check *check)
     struct harvest *const harvest = calloc(1, sizeof *harvest);
     int status =
         harvest != NULL ? OPU_OK : opu_fail(OPU_E_NO_MEMORY, "no memory for the read-outs");
+    size_t n_on[SHARES];
+    draw_shares(check, n_on);
     for (size_t i = 0; status == OPU_OK && i < N_READOUTS; i++) {
-        status = try_readout(check, check_readout_names[i], harvest);
+        status = try_readout(check, i, n_on, harvest);
         char name[64];
         if (status == OPU_E_DEVICE) { /* not fit for this read-out: told, and the next one tried */
             snprintf(name, sizeof name, "noise of %s", check_readout_names[i]);
