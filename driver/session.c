@@ -142,6 +142,7 @@ static uint64_t next_deadline(struct opu_session *s)
 static void shut_down(struct opu_session *s)
 {
     s->halted = true;
+    opu_session_settle(s);
     opu_session_fail_jobs(s, OPU_E_CANCELLED, "the device was closed");
     opu_session_drain(s, true);
     opu_session_rewind(s);
@@ -173,6 +174,11 @@ static void *run(void *user)
     (void)pthread_mutex_lock(&s->lock);
     opu_session_event_start(s);
     while (!atomic_load(&s->closing)) {
+        if (s->port->ops->idle != NULL) {
+            opu_session_settle(s); /* a virtual clock must not jump while packets are packed */
+        }
+        opu_session_take_all(s);
+        opu_session_fill(s);
         if (wants_recovery(s)) {
             opu_session_recover(s);
         } else if (s->command != NULL) {

@@ -41,6 +41,42 @@ static void sleep_until(struct opu_session *s, uint64_t until)
     (void)pthread_cond_timedwait(&s->changed, &s->lock, &at);
 }
 
+static uint32_t under_way(const struct opu_session *s)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n_slots; i++) {
+        n += s->slots[i].in_live;
+    }
+    return n;
+}
+
+/* With the lock. The event thread sends when it sees the next answer; where none is to come, or
+ * only one, that would be late. */
+static void help_or_sleep(struct opu_session *s, uint64_t until)
+{
+    if (s->port->ops->idle == NULL && !s->draining && opu_session_take(s)) {
+        if (s->trouble != OPU_TROUBLE_NONE) {
+            s->port->ops->wake(s->port);
+        } else if (under_way(s) <= 1) {
+            opu_session_fill(s);
+        }
+        return;
+    }
+    s->waiters++;
+    sleep_until(s, until);
+    s->waiters--;
+}
+
+/* With the lock: answers of others' jobs are there. */
+static void hand_on(struct opu_session *s)
+{
+    if (s->waiters > 0) {
+        (void)pthread_cond_broadcast(&s->changed);
+    } else {
+        s->port->ops->wake(s->port);
+    }
+}
+
 int opu_session_wait(struct opu_session *s, uint64_t id, int timeout_ms)
 {
     (void)pthread_mutex_lock(&s->lock);
@@ -61,7 +97,10 @@ int opu_session_wait(struct opu_session *s, uint64_t id, int timeout_ms)
             s->port->ops->wake(s->port);
         }
         while (!job->ended && opu_session_now(s) < until) {
-            sleep_until(s, until);
+            help_or_sleep(s, until);
+        }
+        if (opu_session_has_answer(s)) {
+            hand_on(s);
         }
         if (s->wait_until_us != UINT64_MAX) {
             s->wait_until_us = UINT64_MAX;
@@ -203,6 +242,7 @@ static int reset(struct opu_session *s, void *arg)
     (void)pthread_mutex_lock(&s->lock);
     s->halted = true;
     s->configured = false;
+    opu_session_settle(s);
     opu_session_fail_jobs(s, OPU_E_CANCELLED, "the device was reset");
     opu_session_drain(s, false);
     opu_session_rewind(s);

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The session's insides. One lock guards all that is not marked as the event thread's own; it is
- * never held while the port's handle, control, clear_halt or reopen run, nor while a sink of the
- * log is called. done() takes it. Lock order: the session's, then whatever the port has.
+ * never held while the port's submit, handle, control, clear_halt or reopen run, while packets are
+ * packed or answers copied, nor while a sink of the log is called. done() takes it. Lock order: the
+ * session's, then whatever the port has.
+ *
+ * Whoever packs and submits is the one who does (`filling`), and so is whoever checks and copies
+ * (`taking`): what these two touch without the lock - the ring's ends, callers' arrays, epoch,
+ * set-up and shape - is changed by others only after opu_session_settle(). The event thread fills;
+ * a caller who waits takes, so that the two go side by side, and the event thread where none waits.
  */
 #ifndef OPU_DRIVER_SESSION_INTERNAL_H
 #define OPU_DRIVER_SESSION_INTERNAL_H
@@ -29,6 +35,7 @@ struct opu_slot {
     struct opu_session *session;
     struct opu_port_transfer out, in;
     bool out_live, in_live;
+    bool came; /* the answer is there, and not taken yet */
     bool prepared_out, prepared_in;
     uint64_t job; /* id */
     size_t first, n;
@@ -102,6 +109,10 @@ struct opu_session {
     uint32_t head, count;    /* packets sent and not answered, a ring of slots */
     struct opu_slot *unsent; /* its IN is under way, for its OUT there was no memory yet */
     uint32_t live;           /* transfers of slots under way */
+    bool filling, refill;    /* somebody is at it; there may be more to send than he saw */
+    bool taking;             /* somebody is at it */
+    uint32_t settling;       /* who want neither */
+    uint32_t waiters;        /* callers asleep in wait() */
     bool configured, halted, draining;
     bool event_stopped;
     bool absent;  /* given up: looked for once by each call that wants it */
@@ -157,7 +168,10 @@ void opu_session_event_free(struct opu_session *s);
 
 /* ---- session_jobs.c: with the lock ---- */
 
+/* Lets go of the lock meanwhile. */
 void opu_session_fill(struct opu_session *s);
+/* Until nobody fills or takes; lets go of the lock. */
+void opu_session_settle(struct opu_session *s);
 struct opu_session_job *opu_session_find(struct opu_session *s, uint64_t id); /* NULL: none */
 void opu_session_end_job(struct opu_session *s, struct opu_session_job *job, int status,
                          const char *sentence);
@@ -167,8 +181,15 @@ void opu_session_fail_jobs(struct opu_session *s, int status, const char *senten
 /* What was sent and not answered is to be sent again. */
 void opu_session_rewind(struct opu_session *s);
 
-/* ---- session_answers.c: takes the lock ---- */
+/* ---- session_answers.c ---- */
 
+/* With the lock, let go of meanwhile: the oldest answer, if it has come. false: none was taken. */
+bool opu_session_take(struct opu_session *s);
+/* With the lock: answers are there for somebody to take. */
+bool opu_session_has_answer(const struct opu_session *s);
+/* With the lock, event thread: takes what no caller will. */
+void opu_session_take_all(struct opu_session *s);
+/* They take the lock. */
 void opu_session_out_done(struct opu_port_transfer *transfer);
 void opu_session_in_done(struct opu_port_transfer *transfer);
 

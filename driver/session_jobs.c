@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Jobs and packets: batches are cut into packets, which are packed into free slots and sent.
- * Everything here runs under the session's lock, in whatever thread has found room: the caller's at
- * submit, the event thread's when an answer has come.
+ * Jobs and packets: batches are cut into packets, which are packed into free slots and sent, by one
+ * thread at a time: the caller's at submit, the event thread's when an answer has come.
  */
 #include "driver/session_internal.h"
 
@@ -70,6 +69,9 @@ void opu_session_rewind(struct opu_session *s)
     s->head = 0;
     s->count = 0;
     s->unsent = NULL;
+    for (size_t i = 0; i < OPU_SESSION_SLOTS; i++) {
+        s->slots[i].came = false;
+    }
     for (size_t i = 0; i < OPU_SESSION_JOBS; i++) {
         s->jobs[i].sent = s->jobs[i].answered;
     }
@@ -77,16 +79,12 @@ void opu_session_rewind(struct opu_session *s)
 
 /* ---- Out ---- */
 
-static void pack(struct opu_session *s, struct opu_slot *slot, struct opu_session_job *job)
+/* Without the lock: the slot's packet, from the job's batch. */
+static void pack(const struct opu_session *s, struct opu_slot *slot,
+                 const struct opu_frame_batch *batch)
 {
     const struct opu_session_shape *const shape = &s->shape;
-    const struct opu_frame_batch *const batch = &job->batch;
-    size_t const left = batch->n_frames - job->sent;
-    size_t const n = left < shape->per_packet ? left : shape->per_packet;
-    slot->job = job->id;
-    slot->first = job->sent;
-    slot->n = n;
-    slot->sequence = s->sequence;
+    size_t const n = slot->n;
     uint8_t *const payload = slot->out.data + OPU_WIRE_HEADER_BYTES;
     for (size_t i = 0; i < n; i++) {
         size_t const frame = slot->first + i;
@@ -101,7 +99,7 @@ static void pack(struct opu_session *s, struct opu_slot *slot, struct opu_sessio
     struct opu_wire_header const header = {
         .kind = OPU_WIRE_FRAMES,
         .epoch = s->epoch,
-        .sequence = s->sequence,
+        .sequence = slot->sequence,
         .setup = s->setup,
         .n_frames = (uint32_t)n,
         .payload_bytes = (uint32_t)opu_wire_frames_payload(n, shape->n_inputs),
@@ -116,85 +114,140 @@ static void pack(struct opu_session *s, struct opu_slot *slot, struct opu_sessio
     slot->in.n = (answer + packet - 1) / packet * packet;
 }
 
-/* false: it did not go; what that means is noted. */
-static bool submit(struct opu_session *s, struct opu_port_transfer *transfer, bool *live)
+/* Without the lock. */
+static int submit(struct opu_session *s, struct opu_port_transfer *transfer)
 {
     transfer->moved = 0;
-    *live = true;
-    s->live++;
-    int const status = s->port->ops->submit(s->port, transfer);
-    if (status == OPU_PORT_OK) {
-        return true;
-    }
-    *live = false;
-    s->live--;
-    if (status == OPU_PORT_NO_MEMORY) {
-        /* Fewer at a time will do, where any do. */
-        if (s->count > 0) {
-            s->n_room = s->n_usable = s->count;
-        } else {
-            opu_session_trouble(s, OPU_TROUBLE_ANSWER,
-                                "no memory for a transfer of %zu bytes (usbfs has "
-                                "usbcore.usbfs_memory_mb for all of them)",
-                                transfer->n);
-        }
+    return s->port->ops->submit(s->port, transfer);
+}
+
+/* A transfer did not go; `others`: packets that were under way when it was tried. */
+static void note_refusal(struct opu_session *s, const struct opu_port_transfer *transfer,
+                         int status, uint32_t others)
+{
+    if (status == OPU_PORT_NO_MEMORY && others > 0) {
+        s->n_room = s->n_usable = others; /* fewer at a time will do, where any do */
+    } else if (status == OPU_PORT_NO_MEMORY) {
+        opu_session_trouble(s, OPU_TROUBLE_ANSWER,
+                            "no memory for a transfer of %zu bytes (usbfs has "
+                            "usbcore.usbfs_memory_mb for all of them)",
+                            transfer->n);
     } else {
         opu_session_trouble(s, status == OPU_PORT_GONE ? OPU_TROUBLE_GONE : OPU_TROUBLE_ANSWER,
                             status == OPU_PORT_GONE ? "was unplugged" : "a transfer was not taken");
     }
+}
+
+/* How the OUT of a slot went whose IN is under way. */
+static bool out_went(struct opu_session *s, struct opu_slot *slot, int status)
+{
+    if (status == OPU_PORT_OK) {
+        s->unsent = NULL;
+        s->counts.packets++;
+        return true;
+    }
+    slot->out_live = false;
+    s->live--;
+    note_refusal(s, &slot->out, status, s->count);
+    if (s->live == 1 && s->trouble == OPU_TROUBLE_NONE) {
+        opu_session_trouble(s, OPU_TROUBLE_ANSWER, "no memory for a transfer beside its answer's");
+    }
+    s->unsent = slot;
     return false;
 }
 
-/* The OUT of a slot whose IN is under way. */
-static bool send_out(struct opu_session *s, struct opu_slot *slot)
+static bool send_unsent(struct opu_session *s)
 {
-    if (!submit(s, &slot->out, &slot->out_live)) {
-        if (s->live == 1 && s->trouble == OPU_TROUBLE_NONE) {
-            opu_session_trouble(s, OPU_TROUBLE_ANSWER,
-                                "no memory for a transfer beside its answer's");
-        }
-        s->unsent = slot;
-        return false;
-    }
-    s->unsent = NULL;
-    s->counts.packets++;
-    return true;
+    struct opu_slot *const slot = s->unsent;
+    slot->out_live = true;
+    s->live++;
+    (void)pthread_mutex_unlock(&s->lock);
+    int const status = submit(s, &slot->out);
+    (void)pthread_mutex_lock(&s->lock);
+    return out_went(s, slot, status);
 }
 
+/* The next packet of the job. All is noted before it goes: its ends may come before submit does. */
 static bool send(struct opu_session *s, struct opu_slot *slot, struct opu_session_job *job)
 {
-    pack(s, slot, job);
-    if (!submit(s, &slot->in, &slot->in_live)) {
-        return false;
-    }
-    if (s->count == 0) {
+    struct opu_frame_batch const batch = job->batch;
+    size_t const left = batch.n_frames - job->sent;
+    uint32_t const others = s->count;
+    slot->job = job->id;
+    slot->first = job->sent;
+    slot->n = left < s->shape.per_packet ? left : s->shape.per_packet;
+    slot->sequence = s->sequence++;
+    slot->came = false;
+    slot->in_live = slot->out_live = true;
+    s->live += 2;
+    job->sent += slot->n;
+    if (s->count++ == 0) {
         uint64_t const now = opu_session_now(s);
         s->motion_us = s->answer_us = now;
         s->next_poll_us = now + opu_session_poll_us(s);
         s->polled = (struct opu_wire_status){0};
     }
-    job->sent += slot->n;
-    s->sequence++;
-    s->count++;
-    return send_out(s, slot);
+    (void)pthread_mutex_unlock(&s->lock);
+    pack(s, slot, &batch);
+    int const in = submit(s, &slot->in);
+    int const out = in == OPU_PORT_OK ? submit(s, &slot->out) : OPU_PORT_OK;
+    (void)pthread_mutex_lock(&s->lock);
+    if (in == OPU_PORT_OK) {
+        return out_went(s, slot, out);
+    }
+    slot->in_live = slot->out_live = false;
+    s->live -= 2;
+    job->sent -= slot->n;
+    s->sequence--;
+    s->count--;
+    note_refusal(s, &slot->in, in, others);
+    return false;
+}
+
+/* false: nothing more can go now. */
+static bool send_next(struct opu_session *s)
+{
+    if (!s->configured || s->halted || s->draining || s->trouble != OPU_TROUBLE_NONE ||
+        atomic_load(&s->closing)) {
+        return false;
+    }
+    if (s->unsent != NULL) {
+        return send_unsent(s);
+    }
+    if (s->count >= s->n_usable) {
+        return false;
+    }
+    struct opu_slot *const slot = &s->slots[(s->head + s->count) % s->n_slots];
+    struct opu_session_job *const job = next_job(s);
+    return job != NULL && !slot->out_live && !slot->in_live && send(s, slot, job);
 }
 
 void opu_session_fill(struct opu_session *s)
 {
-    if (!s->configured || s->halted || s->draining || s->trouble != OPU_TROUBLE_NONE ||
-        atomic_load(&s->closing)) {
-        return;
+    s->refill = true;
+    if (s->filling) {
+        return; /* who is at it will see */
     }
-    if (s->unsent != NULL && !send_out(s, s->unsent)) {
-        return;
-    }
-    while (s->count < s->n_usable) {
-        struct opu_slot *const slot = &s->slots[(s->head + s->count) % s->n_slots];
-        struct opu_session_job *const job = next_job(s);
-        if (job == NULL || slot->out_live || slot->in_live || !send(s, slot, job)) {
-            return;
+    s->filling = true;
+    while (s->refill && s->settling == 0) {
+        s->refill = false;
+        while (s->settling == 0 && send_next(s)) {
         }
+        s->refill = s->refill || s->settling > 0;
     }
+    s->filling = false;
+    if (s->settling > 0) {
+        (void)pthread_cond_broadcast(&s->changed);
+    }
+}
+
+void opu_session_settle(struct opu_session *s)
+{
+    s->settling++;
+    while (s->filling || s->taking) {
+        (void)pthread_cond_wait(&s->changed, &s->lock);
+    }
+    s->settling--;
 }
 
 /* ---- Callers ---- */
@@ -232,6 +285,7 @@ int opu_session_cancel(struct opu_session *session, uint64_t job)
 {
     int status = OPU_OK;
     (void)pthread_mutex_lock(&session->lock);
+    opu_session_settle(session);
     struct opu_session_job *const found = opu_session_find(session, job);
     if (found == NULL) {
         status = opu_fail(OPU_E_NOT_FOUND, "%s: no batch %llu is under way", session->name,
@@ -246,9 +300,9 @@ int opu_session_cancel(struct opu_session *session, uint64_t job)
         opu_session_end_job(session, found, OPU_E_CANCELLED, sentence);
         if (found->sent > found->answered) {
             opu_session_trouble(session, OPU_TROUBLE_FLUSH, "a batch was cancelled");
-            session->port->ops->wake(session->port);
         }
     }
+    session->port->ops->wake(session->port); /* for the trouble, and for what had to stop */
     (void)pthread_mutex_unlock(&session->lock);
     return status;
 }

@@ -40,6 +40,7 @@ void opu_session_drain(struct opu_session *s, bool event_too)
 {
     s->draining = true;
     s->event_stopped = s->event_stopped || event_too;
+    opu_session_settle(s);
     cancel_all(s, event_too);
     uint64_t again = opu_session_now(s) + RECANCEL_US;
     while (s->live > 0 || (event_too && s->event_live)) {
@@ -51,6 +52,8 @@ void opu_session_drain(struct opu_session *s, bool event_too)
             again = opu_session_now(s) + RECANCEL_US;
         }
     }
+    opu_session_settle(s);
+    opu_session_take_all(s);
     s->draining = false;
 }
 

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* Callers beside the event thread, on a board with a thread of its own: who waits takes answers,
+ * others' too, and nobody may be left waiting for what another has put down. */
+#include "driver_session_rig.h"
+
+#include <pthread.h>
+#include <time.h>
+
+static const struct opu_session_options usual = {0};
+
+/* As load_check(), but says so instead of ending the test: for threads. */
+static bool is_right(const struct load *load)
+{
+    for (size_t i = 0; i < load->batch.n_frames; i++) {
+        for (size_t p = 0; p < rig.setup.n_pixels; p++) {
+            if (load->counts[i * rig.setup.n_pixels + p] !=
+                toy_count(load->number[i], load->bits + i * RIG_ROW, load->reference[i],
+                          load->exposure[i], p)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Looks without waiting, ten seconds at most. */
+static void ends_by_itself(uint64_t job)
+{
+    for (int k = 0; opu_session_wait(rig.session, job, 0) != OPU_OK; k++) {
+        assert_true(k < 10000);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000L}, NULL);
+    }
+}
+
+/* A wait that ends amid other jobs' answers, with room for the next packets, and then nobody. */
+static void a_caller_who_leaves_hands_on_what_is_there(void **state)
+{
+    (void)state;
+    rig_ready((struct inprocess_options){.real = true}, usual);
+    for (size_t round = 0; round < 40; round++) {
+        uint64_t jobs[OPU_SESSION_JOBS];
+        for (size_t i = 0; i < OPU_SESSION_JOBS; i++) {
+            load_fill(&rig.loads[i], 1000 * (OPU_SESSION_JOBS * round + i));
+            jobs[i] = rig_submit(i);
+        }
+        size_t const waited_for = round % OPU_SESSION_JOBS;
+        assert_int_equal(opu_session_wait(rig.session, jobs[waited_for], 20000), OPU_OK);
+        for (size_t i = 0; i < OPU_SESSION_JOBS; i++) {
+            if (i != waited_for) {
+                ends_by_itself(jobs[i]);
+            }
+            assert_true(is_right(&rig.loads[i]));
+        }
+    }
+    assert_int_equal(rig_counts().recoveries, 0);
+    rig_close();
+}
+
+/* ---- Many callers ---- */
+
+struct caller {
+    pthread_t thread;
+    size_t index;
+    size_t wrong, cancelled;
+    bool cancels;
+};
+
+static void *call(void *user)
+{
+    struct caller *const caller = user;
+    struct load *const load = &rig.loads[caller->index];
+    for (size_t round = 0; round < 60; round++) {
+        uint64_t job = 0;
+        load_fill(load, 1000 * (caller->index + 1) + 100000 * round);
+        if (opu_session_submit(rig.session, &load->batch, &job) != OPU_OK) {
+            caller->wrong++;
+            continue;
+        }
+        if (caller->cancels && round % 3 == 0 && opu_session_cancel(rig.session, job) == OPU_OK &&
+            opu_session_wait(rig.session, job, 20000) == OPU_E_CANCELLED) {
+            struct load const left = *load;
+            (void)nanosleep(&(struct timespec){.tv_nsec = 200000L}, NULL);
+            caller->wrong += memcmp(&left, load, sizeof left) != 0;
+            caller->cancelled++;
+            continue;
+        }
+        bool const came = caller->cancels && round % 3 == 0; /* it had ended before the cancel */
+        int status = OPU_OK;
+        while (!came &&
+               (status = opu_session_wait(rig.session, job, (int)(round % 4))) == OPU_E_TIMEOUT) {
+        }
+        caller->wrong += status != OPU_OK || !is_right(load);
+    }
+    return NULL;
+}
+
+static void run_callers(struct caller callers[OPU_SESSION_JOBS])
+{
+    for (size_t i = 0; i < OPU_SESSION_JOBS; i++) {
+        callers[i].index = i;
+        assert_int_equal(pthread_create(&callers[i].thread, NULL, call, &callers[i]), 0);
+    }
+    for (size_t i = 0; i < OPU_SESSION_JOBS; i++) {
+        assert_int_equal(pthread_join(callers[i].thread, NULL), 0);
+        assert_int_equal(callers[i].wrong, 0);
+    }
+}
+
+static void callers_take_each_others_answers(void **state)
+{
+    (void)state;
+    struct caller callers[OPU_SESSION_JOBS] = {0};
+    rig_ready((struct inprocess_options){.real = true}, usual);
+    run_callers(callers);
+    assert_int_equal(rig_counts().recoveries, 0);
+    rig_close();
+}
+
+static void a_cancel_leaves_arrays_alone_that_another_caller_was_filling(void **state)
+{
+    (void)state;
+    struct caller callers[OPU_SESSION_JOBS] = {0};
+    rig_ready((struct inprocess_options){.real = true}, usual);
+    for (size_t i = 0; i < OPU_SESSION_JOBS; i += 2) {
+        callers[i].cancels = true;
+    }
+    run_callers(callers);
+    assert_true(callers[0].cancelled + callers[2].cancelled > 0);
+    rig_close();
+}
+
+static void callers_come_through_faults(void **state)
+{
+    (void)state;
+    struct caller callers[OPU_SESSION_JOBS] = {0};
+    struct opu_fault_plan plan = {.seed = 11};
+    plan.rate[OPU_FAULT_STALL] = plan.rate[OPU_FAULT_SHORT] = plan.rate[OPU_FAULT_CORRUPT] =
+        plan.rate[OPU_FAULT_ZLP] = plan.rate[OPU_FAULT_STALE] = 0.002;
+    rig_ready((struct inprocess_options){.real = true, .faults = &plan}, usual);
+    run_callers(callers);
+    assert_true(rig_counts().recoveries > 0);
+    rig_close();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_caller_who_leaves_hands_on_what_is_there),
+        cmocka_unit_test(callers_take_each_others_answers),
+        cmocka_unit_test(a_cancel_leaves_arrays_alone_that_another_caller_was_filling),
+        cmocka_unit_test(callers_come_through_faults),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
