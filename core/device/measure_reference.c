@@ -70,7 +70,13 @@ int opu_measure_reference(struct opu_projection *p, size_t n_steps, double share
 
 int opu_fail_reference(const struct opu_projection *p, size_t pixel, bool found)
 {
-    return opu_fail(OPU_E_DEVICE,
-                    "%s: pixel %zu %s while the reference is measured, wanted light of it",
-                    p->device->backend->scheme, pixel, found ? "stays dark" : "saturates");
+    const char *const scheme = p->device->backend->scheme;
+    return found ? opu_fail(OPU_E_DEVICE,
+                            "%s: pixel %zu stays dark while the reference is measured, wanted "
+                            "light of it",
+                            scheme, pixel)
+                 : opu_fail(OPU_E_DEVICE,
+                            "%s: pixel %zu saturates while the reference is measured, all mirrors "
+                            "off: wanted an arm brighter than what mirrors leak or stuck ones send",
+                            scheme, pixel);
 }
