@@ -75,11 +75,44 @@ static int check_mirrors(const struct opu_sim_options *options)
     return OPU_OK;
 }
 
-static int check_noise(const struct opu_sim_options *options)
+/* Options that say more of another one, which is off where it is 0. */
+static const struct {
+    const char *key, *of;
+} details[] = {
+    {"vibration_hz", "vibration"},
+    {"phase_noise_tau", "phase_noise"},
+    {"power_drift_tau", "power_drift"},
+    {"depolarised", "extinction"},
+};
+
+/* Options of which -1 means the preset's own value, and nothing else below 0 has a meaning. */
+static const char *const own_values[] = {"depolarised", "read_noise", "prnu",
+                                         "dsnu",        "dark",       "black"};
+
+static double value_of(const struct opu_sim_options *options, const char *key)
 {
-    if (options->vibration_rad <= 0.0 && was_changed(options, "vibration_hz")) {
-        return opu_fail(OPU_E_INVALID, "sim: vibration_hz=%g without vibration, wanted both",
-                        options->vibration_hz);
+    const struct opu_option *const option =
+        opu_option_find(opu_sim_option_table, OPU_SIM_N_OPTIONS, key);
+    double value;
+    memcpy(&value, (const char *)options + option->offset, sizeof(value));
+    return value;
+}
+
+static int check_values(const struct opu_sim_options *options)
+{
+    for (size_t i = 0; i < sizeof(details) / sizeof(details[0]); ++i) {
+        if (value_of(options, details[i].of) <= 0.0 && was_changed(options, details[i].key)) {
+            return opu_fail(OPU_E_INVALID, "sim: %s=%g without %s, wanted both", details[i].key,
+                            value_of(options, details[i].key), details[i].of);
+        }
+    }
+    for (size_t i = 0; i < sizeof(own_values) / sizeof(own_values[0]); ++i) {
+        double const value = value_of(options, own_values[i]);
+        if (value < 0.0 && value != -1.0) {
+            return opu_fail(OPU_E_INVALID,
+                            "sim: %s=%g, wanted at least 0, or -1 for the preset's own",
+                            own_values[i], value);
+        }
     }
     return OPU_OK;
 }
@@ -88,5 +121,5 @@ int opu_sim_combine(const struct opu_sim_options *options)
 {
     OPU_TRY(check_medium(options));
     OPU_TRY(check_mirrors(options));
-    return check_noise(options);
+    return check_values(options);
 }

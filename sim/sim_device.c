@@ -117,7 +117,8 @@ static int sim_caps(void *device, struct opu_caps *caps)
     caps->max_exposures = MAX_TABLE;
     caps->max_references = MAX_TABLE;
     caps->min_exposure_us = MIN_EXPOSURE_US;
-    caps->max_exposure_us = MAX_EXPOSURE_US;
+    /* within a frame */
+    caps->max_exposure_us = fmin(MAX_EXPOSURE_US, 1e6 / sim->options.rate_hz);
     caps->frame_rate_hz = sim->options.rate_hz;
     caps->power_w = POWER_W;
     /* one mirror turned on: it leaked eps before (sim/dmd.h) */

@@ -53,8 +53,10 @@ static void caps_tell_the_light_budget(void **state)
     assert_near(caps.read_noise_e, 13.0, 0.0, "read noise");
     assert_true(caps.shot_noise);
     assert_int_equal(caps.flags & OPU_CAP_DRIFT, 0);
+    assert_near(caps.max_exposure_us, 500.0, 1e-9, "longest exposure: a frame of 2 kHz");
     bench_close(&bench);
 
+    options.rate_hz = 0.1; /* frames of 10 s, which the sensor does not expose for */
     options.tau_s = 1.0;
     options.noise = OPU_SIM_NOISE_NONE;
     options.reference = 77.0;
@@ -63,6 +65,7 @@ static void caps_tell_the_light_budget(void **state)
     assert_near(caps.reference_per_us, 77.0 / 20500.0, 1e-12, "reference");
     assert_near(caps.read_noise_e, 0.0, 0.0, "read noise");
     assert_false(caps.shot_noise);
+    assert_near(caps.max_exposure_us, 1e5, 0.0, "longest exposure");
     assert_true(caps.flags & OPU_CAP_DRIFT);
     bench_close(&bench);
 }
@@ -252,6 +255,11 @@ static void options_that_can_have_no_effect_are_refused(void **state)
         {"sim:grid=512", "grid is of a medium on a grid"},
         {"sim:incidence=10", "dmd=ideal has none"},
         {"sim:vibration_hz=50", "without vibration"},
+        {"sim:phase_noise_tau=1", "phase_noise_tau=1 without phase_noise"},
+        {"sim:power_drift_tau=60", "without power_drift"},
+        {"sim:depolarised=0.25", "depolarised=0.25 without extinction"},
+        {"sim:read_noise=-0.5", "read_noise=-0.5, wanted at least 0, or -1"},
+        {"sim:extinction=1,depolarised=-0.25", "depolarised=-0.25, wanted at least 0"},
         {"sim:dmd=dlp6500,rate=20000", "at most 9523 patterns a second"},
     };
     struct opu_context *context;
