@@ -32,25 +32,44 @@ static void ends_by_itself(uint64_t job)
     }
 }
 
-/* A wait that ends amid other jobs' answers, with room for the next packets, and then nobody. */
+static int holds(void *self, uint8_t *data, size_t n)
+{
+    (void)self;
+    (void)data;
+    (void)n;
+    return OPU_FN_NAK;
+}
+
+static void *wait_for(void *job)
+{
+    int const status = opu_session_wait(rig.session, *(uint64_t *)job, 20000);
+    return status == OPU_OK ? job : NULL;
+}
+
+/* All answers under way come at once; who takes the first is not there for the others, and more is
+ * to be sent. */
 static void a_caller_who_leaves_hands_on_what_is_there(void **state)
 {
     (void)state;
-    rig_ready((struct inprocess_options){.real = true}, usual);
-    for (size_t round = 0; round < 40; round++) {
-        uint64_t jobs[OPU_SESSION_JOBS];
-        for (size_t i = 0; i < OPU_SESSION_JOBS; i++) {
-            load_fill(&rig.loads[i], 1000 * (OPU_SESSION_JOBS * round + i));
-            jobs[i] = rig_submit(i);
-        }
-        size_t const waited_for = round % OPU_SESSION_JOBS;
-        assert_int_equal(opu_session_wait(rig.session, jobs[waited_for], 20000), OPU_OK);
-        for (size_t i = 0; i < OPU_SESSION_JOBS; i++) {
-            if (i != waited_for) {
-                ends_by_itself(jobs[i]);
-            }
-            assert_true(is_right(&rig.loads[i]));
-        }
+    struct opu_session_options const patient = {.answer_ms = 20000};
+    rig_ready((struct inprocess_options){.real = true}, patient);
+    struct opu_function holding = inprocess_function(rig.port);
+    holding.in = holds;
+    rig.loads[0].batch.n_frames = 1;
+    for (size_t round = 0; round < 20; round++) {
+        pthread_t waiter;
+        void *waited;
+        load_fill(&rig.loads[1], 1000 * (round + 2));
+        inprocess_replace(rig.port, &holding);
+        uint64_t first = rig_submit(0);
+        uint64_t const second = rig_submit(1);
+        assert_int_equal(pthread_create(&waiter, NULL, wait_for, &first), 0);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 5000000L}, NULL);
+        inprocess_replace(rig.port, NULL);
+        assert_int_equal(pthread_join(waiter, &waited), 0);
+        assert_non_null(waited);
+        ends_by_itself(second);
+        assert_true(is_right(&rig.loads[0]) && is_right(&rig.loads[1]));
     }
     assert_int_equal(rig_counts().recoveries, 0);
     rig_close();
