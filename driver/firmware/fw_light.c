@@ -3,6 +3,8 @@
  */
 #include "driver/firmware/fw_internal.h"
 
+#include <math.h>
+
 void opu_fw_event(struct opu_fw *fw, enum opu_wire_event_kind kind, uint32_t value, uint64_t frame)
 {
     if (fw->n_events == OPU_FW_EVENTS) {
@@ -96,10 +98,16 @@ static void see_interlock(struct opu_fw *fw, bool open)
     }
 }
 
-static void see_temperature(struct opu_fw *fw, double temperature_c)
+/* A sensor that gives no number has failed: nobody knows how hot it is, and the laser stays off. */
+static void see_temperature(struct opu_fw *fw, bool has_sensor, double temperature_c)
 {
-    fw->temperature_c = temperature_c;
-    if (!fw->hot && temperature_c >= OPU_FW_HOT_C) {
+    fw->temperature_c = has_sensor ? temperature_c : (double)NAN;
+    bool const failed = has_sensor && isnan(temperature_c);
+    if (failed && !fw->hot) {
+        fw->hot = true;
+        opu_fw_event(fw, OPU_WIRE_OVER_TEMPERATURE, UINT32_MAX, 0);
+        opu_fw_say(fw, "the temperature can't be read: the laser is off");
+    } else if (!fw->hot && temperature_c >= OPU_FW_HOT_C) {
         fw->hot = true;
         opu_fw_event(fw, OPU_WIRE_OVER_TEMPERATURE, (uint32_t)(temperature_c * 10.0 + 0.5), 0);
         opu_fw_say(fw,
@@ -118,10 +126,11 @@ bool opu_fw_look(struct opu_fw *fw)
     fw->looked_us = opu_fw_now_us(fw);
     opu_fw_unlock(fw);
     bool const open = ops->interlock_open != NULL && ops->interlock_open(self);
-    double const temperature_c = ops->temperature_c != NULL ? ops->temperature_c(self) : 0.0;
+    bool const has_sensor = ops->temperature_c != NULL;
+    double const temperature_c = has_sensor ? ops->temperature_c(self) : 0.0;
     opu_fw_lock(fw);
     see_interlock(fw, open);
-    see_temperature(fw, temperature_c);
+    see_temperature(fw, has_sensor, temperature_c);
     bool const dark = fw->latched || fw->hot;
     if (dark && fw->laser) {
         fw->dark_wanted = true;

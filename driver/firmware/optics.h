@@ -59,7 +59,7 @@ struct opu_reference_ops {
     int (*load)(void *self, const struct opu_optics_frame *frames, size_t n);
     int (*laser)(void *self, bool on);
     bool (*interlock_open)(void *self);  /* NULL: there is none */
-    double (*temperature_c)(void *self); /* NULL: unknown */
+    double (*temperature_c)(void *self); /* NULL: unknown; NaN: the sensor failed, no light */
 };
 
 struct opu_optics {

@@ -2,6 +2,8 @@
 /* When the firmware's laser shines, by a clock that only the test moves; and its events. */
 #include "driver_rig.h"
 
+#include <math.h>
+
 static void on_with_the_first_packet(struct rig *rig)
 {
     rig_configure(rig);
@@ -354,6 +356,27 @@ static void parts_that_are_too_hot_wait_until_they_have_cooled(void **state)
     rig_round(rig, 2, 0);
 }
 
+static void a_sensor_that_fails_puts_the_laser_out(void **state)
+{
+    struct rig *const rig = *state;
+    on_with_the_first_packet(rig);
+    rig->toy.temperature_c = (double)NAN;
+    rig_pass(rig, 100000);
+    assert_false(rig->toy.laser);
+    assert_event(rig, OPU_WIRE_OVER_TEMPERATURE, UINT32_MAX, 0);
+    assert_event(rig, 0, 0, 0); /* told once */
+    assert_true(isnan(host_status(&rig->f).temperature_c));
+    assert_int_equal(host_reset(&rig->f, OPU_WIRE_FLUSH), 0);
+    assert_true(rig_send(rig, 2, 0) > 0);
+    (void)rig_work(rig);
+    struct host_answer const answer = host_receive(&rig->f);
+    assert_refusal(answer, 0, OPU_WIRE_LASER_OFF);
+    assert_message(&rig->f, "the temperature can't be read");
+    rig->toy.temperature_c = 30.0;
+    assert_int_equal(host_reset(&rig->f, OPU_WIRE_FLUSH), 0);
+    rig_round(rig, 2, 0);
+}
+
 /* ---- Events of frames ---- */
 
 static void a_lost_trigger_is_told_in_the_answer_and_by_an_event(void **state)
@@ -436,6 +459,7 @@ int main(void)
         RIG_TEST(a_reset_does_not_help_while_the_interlock_is_open),
         RIG_TEST(the_interlock_is_looked_at_between_sequences),
         RIG_TEST(parts_that_are_too_hot_wait_until_they_have_cooled),
+        RIG_TEST(a_sensor_that_fails_puts_the_laser_out),
         RIG_TEST(a_lost_trigger_is_told_in_the_answer_and_by_an_event),
         RIG_TEST(over_exposure_is_told_once_a_packet),
         RIG_TEST(the_oldest_events_go_first_where_nobody_fetches_them),
