@@ -258,7 +258,8 @@ static int fetch(struct opu_fault *fault, uint8_t *data, size_t n)
     }
     size_t const moved = held < n ? held : n;
     memcpy(data, fault->held, moved);
-    fault->n_held = 0;
+    fault->n_held = held - moved;
+    memmove(fault->held, fault->held + moved, fault->n_held); /* where there was no room for it */
     return (int)moved;
 }
 
