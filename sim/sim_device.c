@@ -300,11 +300,25 @@ static int sim_configure(void *device, const struct opu_frame_setup *setup)
     return status;
 }
 
+/* A sample whose slab is the preset's own: what it stands for, and what it is not. */
+static void describe_sample(const struct opu_sim *sim, char *text, size_t n)
+{
+    const struct opu_sim_options *const options = &sim->options;
+    const struct opu_medium_preset *const preset = &opu_medium_presets[options->medium];
+    size_t const used = strlen(text);
+    if (preset->sample.transmission > 0.0 && options->thickness_um <= 0.0 &&
+        options->mean_free_path_um <= 0.0 && options->anisotropy < 0.0 && options->index <= 0.0) {
+        (void)snprintf(text + used, n - used, "; %s stands for: %s; not matched: %s", preset->name,
+                       preset->sample.source, preset->unmatched);
+    }
+}
+
 static int sim_describe(void *device, char *text, size_t n)
 {
     const struct opu_sim *const sim = device;
     const struct opu_dmd_chip *const chip = &opu_dmd_chips[sim->options.dmd];
     opu_way_describe(&sim->fields[0].way, sim->fields[0].medium, text, n);
+    describe_sample(sim, text, n);
     size_t const used = strlen(text);
     if (sim->options.dmd != OPU_DMD_IDEAL) {
         double const wavelength_m = 1e-9 * sim->options.wavelength_nm;

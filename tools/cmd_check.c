@@ -143,6 +143,8 @@ static const struct step {
     {"camera", "photon transfer", check_transfer, true, false},
 };
 
+/* What a device tells of its set-up; longer texts are cut. */
+#define WORK_SIZE 1024
 #define N_STEPS (sizeof steps / sizeof steps[0])
 /* Rows that a device's own tests may have, for the progress bar: nobody knows before. */
 #define OWN_ROWS 80.0
@@ -215,7 +217,7 @@ static int check_path(const char *path)
 }
 
 static int measure(struct check *check, const struct check_options *wish, const char *uri,
-                   char describe[256], char work[256])
+                   char describe[256], char work[WORK_SIZE])
 {
     int status = check_path(wish->report);
     status = status == OPU_OK ? open_all(check, wish, uri) : status;
@@ -223,7 +225,7 @@ static int measure(struct check *check, const struct check_options *wish, const 
         return status;
     }
     snprintf(describe, 256, "%s", opu_projection_describe(check->projection));
-    snprintf(work, 256, "%s", opu_device_describe(check->device));
+    snprintf(work, WORK_SIZE, "%s", opu_device_describe(check->device));
     cli_progress_begin(check->cli, &check->progress);
     status = measure_all(check, wish->group);
     status = status == OPU_OK ? run_own(check, wish) : status;
@@ -267,7 +269,7 @@ static int run(struct cli *cli, const void *options, int argc, char **argv)
                           .bits = (uint32_t)wish->bits.value,
                           .seed = wish->seed.value,
                           .random = wish->seed.value};
-    char describe[256] = "", work[256] = "";
+    char describe[256] = "", work[WORK_SIZE] = "";
     (void)argc;
     int const status = measure(&check, wish, argv[0], describe, work);
     int const code =

@@ -44,7 +44,7 @@ struct opu_device {
     uint64_t
         generation; /* counts set-ups: a projection that finds another number has lost the device */
     struct opu_frame_shape shape;
-    char description[512]; /* of the set-up, by the backend */
+    char description[1024]; /* of the set-up, by the backend */
     struct opu_device_job jobs[OPU_DEVICE_JOBS];
 };
 

@@ -275,7 +275,7 @@ static int record_state_set(void *handle, const char *json)
 static int record_describe(void *handle, char *text, size_t n)
 {
     const struct record *const record = handle;
-    (void)snprintf(text, n, "%.300s; recorded in %.150s", opu_device_describe(record->of),
+    (void)snprintf(text, n, "%.800s; recorded in %.150s", opu_device_describe(record->of),
                    record->options.file);
     return OPU_OK;
 }

@@ -14,7 +14,7 @@ struct opu_sample {
     double transport_um; /* transport mean free path l* */
     double index;        /* effective refractive index */
     double transmission; /* total, (5/3) l* / (L + (4/3) l*) */
-    const char *source;
+    const char *source;  /* transmission 0: none, a model */
 };
 
 struct opu_medium_preset {

@@ -79,7 +79,7 @@ static void matrix_and_propagation_agree(void **state)
     }
 }
 
-/* Three of the four statuses: what is chosen, and that it is said. */
+/* What is chosen is said; and of a sample, what its slab does not match. */
 static void the_way_is_chosen_by_cost_and_told(void **state)
 {
     (void)state;
@@ -93,10 +93,12 @@ static void the_way_is_chosen_by_cost_and_told(void **state)
         {OPU_MEDIUM_CASCADE, OPU_SIM_WAY_AUTO, 0.0, "measured by columns"},
         {OPU_MEDIUM_CASCADE, OPU_SIM_WAY_AUTO, 1.0, "matrix-free"}, /* moves every 8 frames */
         {OPU_MEDIUM_CASCADE, OPU_SIM_WAY_MATRIX, 1.0, "measured by columns"},
+        {OPU_MEDIUM_PAINT, OPU_SIM_WAY_AUTO, 0.0, "not matched: spectral width"},
+        {OPU_MEDIUM_ZNO, OPU_SIM_WAY_AUTO, 0.0, "PRL 104, 100601"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); ++i) {
         struct opu_sim_options options = quiet_options(cases[i].medium);
-        char text[512];
+        char text[1024];
         options.way = cases[i].way;
         options.tau_s = cases[i].tau_s;
         struct bench bench = bench_open(&options);
