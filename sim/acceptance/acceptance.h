@@ -38,13 +38,13 @@ static inline double opu_accept_worse(double worst, double error)
 int opu_accept(struct opu_acceptance *acceptance, struct opu_check_row row);
 
 /* The groups. OPU_OK, OPU_E_NO_MEMORY, or what fn returned. */
-int opu_accept_propagation(struct opu_acceptance *acceptance); /* A1-A13 */
+int opu_accept_propagation(struct opu_acceptance *acceptance); /* A1-A11, A13 */
 int opu_accept_mirrors(struct opu_acceptance *acceptance);     /* A12 */
 int opu_accept_media(
     struct opu_acceptance *acceptance); /* unitarity, adjoints, ballistic light, T7, T9, Jacobi */
 int opu_accept_statistics(
     struct opu_acceptance *acceptance); /* T1-T5, T12, T13 of the device's medium */
 int opu_accept_camera(struct opu_acceptance *acceptance); /* A15: photon transfer */
-int opu_accept_time(struct opu_acceptance *acceptance);   /* T11, laser, reference arm */
+int opu_accept_time(struct opu_acceptance *acceptance);   /* T11 */
 
 #endif
