@@ -17,10 +17,10 @@
 #include "core/base/mem.h"
 #include "core/data/idx.h"
 #include "core/data/image_kernels.h"
+#include "core/data/places.h"
 
 #define PIXELS ((size_t)OPU_FASHION_SIDE * OPU_FASHION_SIDE)
-#define PATH_SIZE 1024
-#define MAX_PLACES 4
+#define PATH_SIZE OPU_PLACE_SIZE
 /* Where Debian's package puts the files. */
 #define SYSTEM_DIR "/usr/share/datasets/fashion-mnist"
 
@@ -52,31 +52,16 @@ struct fashion {
     pixels_to_float_fn *convert;
 };
 
-struct places {
-    size_t n;
-    char dir[MAX_PLACES][PATH_SIZE];
-};
-
-static void add_place(struct places *places, const char *dir, const char *below)
+static void list_places(struct opu_places *places, const char *dir)
 {
-    char *text = places->dir[places->n];
-    int const n = snprintf(text, PATH_SIZE, "%s%s%s", dir, *below ? "/" : "", below);
-    places->n += n > 0 && n < PATH_SIZE; /* a longer one can't be opened anyway */
-}
-
-static void list_places(struct places *places, const char *dir)
-{
-    places->n = 0;
-    if (dir && *dir) {
-        add_place(places, dir, "");
-        return;
+    opu_places_list(places, dir, "", "fashion-mnist");
+    if (!dir || !*dir) {
+        const char *env = getenv("OPU_DATA_DIR");
+        if (env && *env) {
+            opu_places_add(places, env, "");
+        }
+        opu_places_add(places, SYSTEM_DIR, "");
     }
-    const char *env = getenv("OPU_DATA_DIR");
-    if (env && *env) {
-        add_place(places, env, "fashion-mnist");
-        add_place(places, env, "");
-    }
-    add_place(places, SYSTEM_DIR, "");
 }
 
 /* The file with .gz or without it; false if neither is there. */
@@ -95,17 +80,16 @@ static bool find_file(char path[PATH_SIZE], const char *dir, const char *name)
 }
 
 /* The first place that has the training pictures. */
-static int find_place(const struct places *places, const char **dir)
+static int find_place(const struct opu_places *places, const char **dir)
 {
-    char path[PATH_SIZE], list[320] = "";
+    char path[PATH_SIZE], list[320];
     for (size_t i = 0; i < places->n; i++) {
         if (find_file(path, places->dir[i], file_names[TRAIN_IMAGES])) {
             *dir = places->dir[i];
             return OPU_OK;
         }
-        size_t const used = strlen(list);
-        (void)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", places->dir[i]);
     }
+    opu_places_text(places, list, sizeof list);
     return opu_fail(OPU_E_NOT_FOUND,
                     "no Fashion-MNIST (%s) in %s; apt-get install dataset-fashion-mnist brings it",
                     file_names[TRAIN_IMAGES], places->n ? list : "a folder whose name is too long");
@@ -208,7 +192,7 @@ int opu_fashion_open(struct opu_dataset **out, struct opu_context *context,
                      const struct opu_dataset_options *options)
 {
     *out = NULL;
-    struct places places;
+    struct opu_places places;
     const char *dir = NULL;
     list_places(&places, options->dir);
     OPU_TRY(find_place(&places, &dir));
