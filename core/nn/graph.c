@@ -18,6 +18,7 @@ int opu_graph_create(struct opu_graph **out, struct opu_context *context)
     }
     graph->context = context;
     graph->loss = -1;
+    graph->error_value = -1;
     *out = graph;
     return OPU_OK;
 }
@@ -43,8 +44,7 @@ struct opu_context *opu_graph_context(const struct opu_graph *graph)
     return graph->context;
 }
 
-/* Keeps the calling thread's failure; returns the number that failed builders return. */
-static int keep(struct opu_graph *graph, int status)
+int opu_graph_keep(struct opu_graph *graph, int status)
 {
     if (graph->status == OPU_OK) {
         graph->status = status;
@@ -114,7 +114,7 @@ static int add(struct opu_graph *graph, const char *name, const struct opu_value
         return -1;
     }
     int const status = append(graph, name, value);
-    return status < 0 ? keep(graph, status) : (int)graph->n_values - 1;
+    return status < 0 ? opu_graph_keep(graph, status) : (int)graph->n_values - 1;
 }
 
 static int infer(const struct opu_graph *graph, struct opu_value *node)
@@ -131,17 +131,20 @@ static int infer(const struct opu_graph *graph, struct opu_value *node)
     return node->op->infer(&node->shape, shapes, node->n_in, node->attr);
 }
 
-static int add_node(struct opu_graph *graph, const char *name, const struct opu_op *op,
-                    const int *in, size_t n_in)
+int opu_graph_add_node(struct opu_graph *graph, const char *name, const struct opu_op *op,
+                       const int *in, size_t n_in, const double *attr)
 {
     if (graph->status != OPU_OK) {
         return -1;
     }
     struct opu_value node = {.kind = OPU_VALUE_NODE, .op = op, .n_in = n_in};
     memcpy(node.in, in, n_in * sizeof *in);
+    if (attr != NULL) {
+        memcpy(node.attr, attr, sizeof node.attr);
+    }
     int const status = infer(graph, &node);
     if (status < 0) {
-        return keep(graph, status);
+        return opu_graph_keep(graph, status);
     }
     int const added = add(graph, name, &node);
     for (size_t i = 0; added >= 0 && i < n_in; i++) {
@@ -150,28 +153,81 @@ static int add_node(struct opu_graph *graph, const char *name, const struct opu_
     return added;
 }
 
+static int add_input(struct opu_graph *graph, const char *name, const struct opu_shape *shape)
+{
+    if (graph->status == OPU_OK && (shape->columns == 0 || shape->rows == 0 ||
+                                    (shape->dtype != OPU_F32 && shape->dtype != OPU_I32))) {
+        return opu_graph_keep(
+            graph, opu_fail(OPU_E_INVALID,
+                            "graph: input \"%s\" of %zu rows and %zu columns of %s, wanted at "
+                            "least one row and column of float32 or int32",
+                            name, shape->rows, shape->columns, opu_dtype_name(shape->dtype)));
+    }
+    struct opu_value const value = {.kind = OPU_VALUE_INPUT, .shape = *shape};
+    return add(graph, name, &value);
+}
+
 int opu_graph_input(struct opu_graph *graph, const char *name, enum opu_dtype dtype, size_t columns)
 {
-    if (graph->status == OPU_OK && (columns == 0 || (dtype != OPU_F32 && dtype != OPU_I32))) {
-        return keep(graph, opu_fail(OPU_E_INVALID,
-                                    "graph: input \"%s\" of %zu columns of %s, wanted at least one "
-                                    "column of float32 or int32",
-                                    name, columns, opu_dtype_name(dtype)));
+    struct opu_shape const shape = {.dtype = dtype, .batch = true, .rows = 1, .columns = columns};
+    return add_input(graph, name, &shape);
+}
+
+int opu_graph_table(struct opu_graph *graph, const char *name, enum opu_dtype dtype, size_t rows,
+                    size_t columns)
+{
+    struct opu_shape const shape = {.dtype = dtype, .rows = rows, .columns = columns};
+    return add_input(graph, name, &shape);
+}
+
+int opu_graph_constant(struct opu_graph *graph, enum opu_dtype dtype, size_t rows, size_t columns,
+                       const void *data)
+{
+    if (graph->status == OPU_OK &&
+        (data == NULL || columns == 0 || (dtype != OPU_F32 && dtype != OPU_I32))) {
+        return opu_graph_keep(
+            graph, opu_fail(OPU_E_INVALID,
+                            "graph: a constant of %zu rows and %zu columns of %s%s, wanted data, a "
+                            "column and float32 or int32",
+                            rows, columns, opu_dtype_name(dtype), data == NULL ? " at NULL" : ""));
     }
     struct opu_value const value = {
-        .kind = OPU_VALUE_INPUT,
-        .shape = {.dtype = dtype, .batch = true, .columns = columns},
+        .kind = OPU_VALUE_CONSTANT,
+        .shape = {.dtype = dtype, .rows = rows, .columns = columns},
+        /* never written: a constant has no gradient, and nothing is laid over it */
+        .data = (void *)(uintptr_t)data,
     };
-    return add(graph, name, &value);
+    return add(graph, NULL, &value);
+}
+
+int opu_graph_sparse(struct opu_graph *graph, const struct opu_csr *matrix)
+{
+    if (graph->status == OPU_OK && (matrix == NULL || matrix->start_t == NULL)) {
+        return opu_graph_keep(
+            graph, opu_fail(OPU_E_INVALID, "graph: %s, wanted a sparse matrix with its transpose",
+                            matrix == NULL ? "nothing at NULL" : "a sparse matrix without one"));
+    }
+    struct opu_value const value = {
+        .kind = OPU_VALUE_CONSTANT,
+        /* a dtype that no operation takes for a matrix */
+        .shape = {.dtype = OPU_F64,
+                  .rows = matrix == NULL ? 0 : matrix->rows,
+                  .columns = matrix == NULL ? 0 : matrix->columns,
+                  .sparse = true,
+                  .ordered = matrix != NULL && matrix->order_t != NULL,
+                  .entries = matrix == NULL ? 0 : matrix->count},
+        .data = (void *)(uintptr_t)matrix,
+    };
+    return add(graph, NULL, &value);
 }
 
 int opu_graph_param(struct opu_graph *graph, const char *name, size_t rows, size_t columns,
                     struct opu_init init)
 {
     if (graph->status == OPU_OK && rows == 0) {
-        return keep(graph,
-                    opu_fail(OPU_E_INVALID,
-                             "graph: parameter \"%s\" has no rows, wanted at least one", name));
+        return opu_graph_keep(
+            graph, opu_fail(OPU_E_INVALID,
+                            "graph: parameter \"%s\" has no rows, wanted at least one", name));
     }
     struct opu_value const value = {
         .kind = OPU_VALUE_PARAM,
@@ -179,38 +235,4 @@ int opu_graph_param(struct opu_graph *graph, const char *name, size_t rows, size
         .init = init,
     };
     return add(graph, name, &value);
-}
-
-int opu_graph_linear(struct opu_graph *graph, int x, int weight, int bias)
-{
-    return add_node(graph, NULL, &opu_op_linear, (int[]){x, weight, bias}, bias < 0 ? 2 : 3);
-}
-
-int opu_graph_relu(struct opu_graph *graph, int x)
-{
-    return add_node(graph, NULL, &opu_op_relu, &x, 1);
-}
-
-int opu_graph_tanh(struct opu_graph *graph, int x)
-{
-    return add_node(graph, NULL, &opu_op_tanh, &x, 1);
-}
-
-int opu_graph_tap(struct opu_graph *graph, int x, const char *name)
-{
-    int const value = add_node(graph, name, &opu_op_tap, &x, 1);
-    graph->n_taps += value >= 0;
-    return value;
-}
-
-int opu_graph_softmax_xent(struct opu_graph *graph, int logits, int labels)
-{
-    if (graph->status == OPU_OK && graph->loss >= 0) {
-        return keep(graph, opu_fail(OPU_E_INVALID, "graph: a second loss, wanted one"));
-    }
-    int const value = add_node(graph, NULL, &opu_op_softmax_xent, (int[]){logits, labels}, 2);
-    if (value >= 0) {
-        graph->loss = value;
-    }
-    return value;
 }

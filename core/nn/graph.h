@@ -14,7 +14,24 @@
  * plan taps are transparent and all is the head. Blocks never share gradients, so their backward
  * passes may run in any order or side by side.
  *
- * Rows: the leading dimension of every value but parameters; any number up to max_rows may be run.
+ * Design, for chains, graphs of nodes, recommenders, transformers and radiance fields alike:
+ * - A value is a matrix. A node reads up to 8 of them and makes one; who reads a value twice gets
+ *   its gradient added up. Four kinds: inputs (filled by the caller before forward), constants (the
+ *   caller's memory, read in place), parameters, results of nodes.
+ * - Rows are those of the run (a batch; any number up to max_rows), a fixed multiple of them after
+ *   reshape (tokens of a sentence, fields of a click, samples of a ray), or fixed (nodes, edges).
+ * - Third dimensions are groups of columns: heads, fields, basis functions. [rows, heads d] is
+ *   packed; reshape turns groups into rows and back without a copy. Add, multiply, sums, softmax
+ *   and the batched product take groups, so none of them transposes anything.
+ * - A sparse matrix (core/base/csr.h, shared by graphs) holds both directions: backward is forward
+ *   with the transpose. Its values are its own, or an ordinary value [entries, heads] in their
+ *   stead: computed (attention), dropped out (a bag of words).
+ * - Whole recommender: gather of an embedding, FM as (sum)^2 - sum of squares over groups;
+ *   attention: bmm, softmax, bmm; a fused block may join the table without a change here.
+ * - The error e is the gradient at the loss's operand, or at any value of the head
+ *   (opu_graph_error_at: an embedding below a decoder); what lies above runs backward in forward.
+ * - Draws are keyed by (seed, node, step, element), sums run in an order that no thread count
+ * moves.
  */
 #ifndef OPU_CORE_GRAPH_H
 #define OPU_CORE_GRAPH_H
@@ -22,6 +39,7 @@
 #include <opu/npy.h>
 
 #include "core/base/safetensors.h"
+#include "core/nn/sparse.h"
 
 struct opu_graph;
 
@@ -39,22 +57,99 @@ struct opu_context *opu_graph_context(const struct opu_graph *graph);
 
 /* --- building --- */
 
-/* [rows, columns] of OPU_F32, or of OPU_I32 (labels; columns 1). Filled by the caller before
+/* [rows, columns] of OPU_F32, or of OPU_I32 (labels, indices). Filled by the caller before
  * forward. */
 int opu_graph_input(struct opu_graph *graph, const char *name, enum opu_dtype dtype,
                     size_t columns);
+/* The same with a fixed number of rows: features of nodes, labels, masks. */
+int opu_graph_table(struct opu_graph *graph, const char *name, enum opu_dtype dtype, size_t rows,
+                    size_t columns);
+/* [rows, columns] of the caller's, read in place by every forward; rows may be 0 (no edges). */
+int opu_graph_constant(struct opu_graph *graph, enum opu_dtype dtype, size_t rows, size_t columns,
+                       const void *data);
+/* A sparse matrix with its transpose (opu_csr_transpose()), which must outlive the graph; an
+ * operand of spmm and edge_softmax alone. */
+int opu_graph_sparse(struct opu_graph *graph, const struct opu_csr *matrix);
 /* A trained parameter, a matrix or (columns 0) a vector of `rows`. Names are unique. */
 int opu_graph_param(struct opu_graph *graph, const char *name, size_t rows, size_t columns,
                     struct opu_init init);
+
 /* x [rows, in] * weight [out, in]^T + bias [out] (bias -1: none) -> [rows, out] */
 int opu_graph_linear(struct opu_graph *graph, int x, int weight, int bias);
+/*
+ * Batched product over groups of rows and heads of columns. a [batches m, heads k]; b is
+ * [batches k, heads n], or with transpose_b [batches n, heads k]; the result [batches m, heads n]:
+ * block (s, h) of it is block (s, h) of a times that of b. m = a_rows; 0: all rows of a are one
+ * batch, and b one block of fixed rows (a linear layer in groups).
+ */
+int opu_graph_bmm(struct opu_graph *graph, int a, int b, size_t a_rows, size_t heads,
+                  bool transpose_b);
+
 int opu_graph_relu(struct opu_graph *graph, int x);
 int opu_graph_tanh(struct opu_graph *graph, int x);
+int opu_graph_sigmoid(struct opu_graph *graph, int x);
+int opu_graph_elu(struct opu_graph *graph, int x);                        /* e^x - 1 below 0 */
+int opu_graph_leaky_relu(struct opu_graph *graph, int x, double slope);   /* slope x below 0 */
+int opu_graph_affine(struct opu_graph *graph, int x, double a, double b); /* a x + b */
+/* Each element 0 with probability p, else x / (1 - p), while training; x otherwise. */
+int opu_graph_dropout(struct opu_graph *graph, int x, double p);
+/* Softmax over each of `groups` groups of columns. spare: one more term e^0 in the denominator, so
+ * that a group may attend to nothing ("restricted softmax", margin 0). */
+int opu_graph_softmax(struct opu_graph *graph, int x, size_t groups, bool spare);
+int opu_graph_log_softmax(struct opu_graph *graph, int x); /* over whole rows */
+
+/*
+ * a + b and a b, in the shape of a. Each column of b stands for as many neighbouring columns of a
+ * as divides them ([rows, heads] against [rows, heads d]). Rows of b: as many as a's; or fixed and
+ * a divisor of a's, repeated in turn (a bias [1, columns] or vector, positions of a sentence); or
+ * fewer rows for each row of the run, each standing for its neighbours (a ray's samples).
+ */
+int opu_graph_add(struct opu_graph *graph, int a, int b);
+int opu_graph_mul(struct opu_graph *graph, int a, int b);
+/* Sums within each of `groups` groups of columns: [rows, groups d] -> [rows, groups]. */
+int opu_graph_sum_columns(struct opu_graph *graph, int x, size_t groups);
+/* Sums of each `per` neighbouring rows: [rows per, columns] -> [rows, columns]. */
+int opu_graph_sum_rows(struct opu_graph *graph, int x, size_t per);
+
+/* Side by side: up to 8 values with the same rows. */
+int opu_graph_concat(struct opu_graph *graph, const int *x, size_t n);
+/* Columns first to first + columns - 1. */
+int opu_graph_slice(struct opu_graph *graph, int x, size_t first, size_t columns);
+/* The same numbers in rows of another length. */
+int opu_graph_reshape(struct opu_graph *graph, int x, size_t columns);
+
+/* Rows of x by int32 index [m, c] -> [m, c columns]. A row that is not there is NaN. */
+int opu_graph_gather(struct opu_graph *graph, int x, int index);
+/* [m, columns] by index [m, 1] -> [rows, columns]: row r is the sum of x's rows with index r.
+ * Indices out of range are left out. */
+int opu_graph_scatter_add(struct opu_graph *graph, int x, int index, size_t rows);
+/*
+ * sparse [n, m] times x [m, columns] -> [n, columns], or the transpose [m, n] times x. weights
+ * [entries, heads] stand in for the matrix's values (-1: its own), head h for the h-th group of
+ * columns of x; the matrix then needs order_t.
+ */
+int opu_graph_spmm(struct opu_graph *graph, int sparse, int weights, int x, bool transpose);
+/* scores [entries, heads]: softmax over the entries of each row, by head. */
+int opu_graph_edge_softmax(struct opu_graph *graph, int sparse, int scores);
+
 /* Passes x on; a cut for dfa. */
 int opu_graph_tap(struct opu_graph *graph, int x, const char *name);
-/* Mean over rows of -log softmax(logits)[label] -> the loss. One per graph. Its gradient with
- * respect to the logits, e = (softmax - onehot) / rows, is the error that dfa projects. */
+
+/*
+ * Losses, one per graph, mean over rows; its gradient with respect to the first operand, e, is the
+ * error that dfa projects. mask [rows, 1] weighs rows (-1: all 1): the mean is sum(mask loss) /
+ * sum(mask); rows of mask 0 have e = 0 and no label. Labels are int32 [rows, 1].
+ */
+/* -log softmax(logits)[label]: e = (softmax - onehot) / rows */
 int opu_graph_softmax_xent(struct opu_graph *graph, int logits, int labels);
+int opu_graph_softmax_xent_masked(struct opu_graph *graph, int logits, int labels, int mask);
+/* -x[label] of log-probabilities: e = -onehot / rows */
+int opu_graph_nll(struct opu_graph *graph, int x, int labels, int mask);
+/* -t log s(x) - (1 - t) log(1 - s(x)), s the sigmoid, t the targets [rows, columns] of 0 to 1; mean
+ * over columns too. "correct" counts rows right in every column. */
+int opu_graph_bce(struct opu_graph *graph, int logits, int targets, int mask);
+/* Takes e at another value of the head: a result above the taps. */
+void opu_graph_error_at(struct opu_graph *graph, int value);
 
 /* --- planning --- */
 
@@ -91,11 +186,13 @@ size_t opu_graph_correct(const struct opu_graph *graph);
  * written over the value it was made from, where nothing else uses that. */
 const float *opu_graph_value(const struct opu_graph *graph, int value);
 size_t opu_graph_columns(const struct opu_graph *graph, int value);
+size_t opu_graph_value_rows(const struct opu_graph *graph, int value); /* of the last forward */
 
 /* e of the last forward, [rows][n_error]; valid until the next forward. Computed by forward when a
  * backward was planned. */
 const float *opu_graph_error(const struct opu_graph *graph);
 size_t opu_graph_error_columns(const struct opu_graph *graph);
+size_t opu_graph_error_rows(const struct opu_graph *graph); /* of the last forward */
 
 /*
  * Backward through one block: gradients of its parameters are overwritten. Block 0 is the head, the

@@ -9,7 +9,8 @@
 #define OPU_GRAPH_NAME_SIZE 64
 #define OPU_GRAPH_MESSAGE_SIZE 512
 
-enum opu_value_kind { OPU_VALUE_INPUT, OPU_VALUE_PARAM, OPU_VALUE_NODE };
+/* constant: memory of the caller's, read in place; so is a sparse pattern. */
+enum opu_value_kind { OPU_VALUE_INPUT, OPU_VALUE_CONSTANT, OPU_VALUE_PARAM, OPU_VALUE_NODE };
 
 struct opu_value {
     char name[OPU_GRAPH_NAME_SIZE]; /* of inputs, parameters and taps */
@@ -46,7 +47,9 @@ struct opu_graph {
     struct opu_tap *taps;
     int *tap_values;
     size_t n_taps;
-    int loss;   /* -1: none */
+    int loss;        /* -1: none */
+    int error_value; /* whose gradient is projected; -1: the loss's operand */
+    size_t n_dropouts;
     int status; /* of the first failure of building */
     char message[OPU_GRAPH_MESSAGE_SIZE];
 
@@ -65,6 +68,12 @@ struct opu_graph {
     bool training;
     uint64_t step;
 };
+
+/* Keeps the calling thread's failure; returns the number that failed builders return. */
+int opu_graph_keep(struct opu_graph *graph, int status);
+/* Appends a shape-checked node; attr: NULL or OPU_OP_ATTRS numbers. -1 after a failure. */
+int opu_graph_add_node(struct opu_graph *graph, const char *name, const struct opu_op *op,
+                       const int *in, size_t n_in, const double *attr);
 
 /* Whether a node is a tap that nothing crosses backward. */
 bool opu_graph_cuts(const struct opu_graph *graph, const struct opu_value *value);

@@ -208,9 +208,14 @@ static int make_blocks(struct opu_graph *graph)
 
 /* --- activations --- */
 
-static size_t rows_of(const struct opu_graph *graph, const struct opu_shape *shape)
+static size_t rows_of(const struct opu_graph *graph, const struct opu_shape *shape,
+                      struct arena *arena)
 {
-    return shape->batch ? graph->plan.max_rows : shape->rows;
+    size_t rows = shape->rows;
+    if (shape->batch && !opu_size_mul(&rows, graph->plan.max_rows, shape->rows)) {
+        arena->overflow = true;
+    }
+    return rows;
 }
 
 static void place_node(struct opu_graph *graph, struct opu_value *value, struct arena *arena)
@@ -221,8 +226,16 @@ static void place_node(struct opu_graph *graph, struct opu_value *value, struct 
     }
     if (value->op->saved != NULL) {
         value->saved =
-            place(arena, rows_of(graph, &shapes[0]), value->op->saved(shapes, value->n_in));
+            place(arena, rows_of(graph, &shapes[0], arena), value->op->saved(shapes, value->n_in));
     }
+}
+
+/* Values whose memory the arena holds. */
+static bool in_arena(const struct opu_graph *graph, size_t i)
+{
+    const struct opu_value *const value = &graph->values[i];
+    return (value->kind == OPU_VALUE_INPUT || value->kind == OPU_VALUE_NODE) &&
+           value->data_of == (int)i;
 }
 
 /* Walks everything that lies in the arena; called twice, to measure and to place. */
@@ -240,18 +253,19 @@ static void place_all(struct opu_graph *graph, struct arena *arena)
         }
         if (loss) {
             value->data = place(arena, 1, sizeof(struct opu_loss));
-        } else if (value->kind != OPU_VALUE_PARAM && value->data_of == (int)i) {
-            value->data = place(arena, rows_of(graph, &value->shape), row_bytes);
+        } else if (in_arena(graph, i)) {
+            value->data = place(arena, rows_of(graph, &value->shape, arena), row_bytes);
         }
         if (loss && graph->plan.backward) {
             const struct opu_shape *const logits = &graph->values[value->in[0]].shape;
             value->grad_stride = logits->columns;
-            value->grad = place(arena, rows_of(graph, logits), logits->columns * sizeof(float));
+            value->grad =
+                place(arena, rows_of(graph, logits, arena), logits->columns * sizeof(float));
         } else if (value->kind == OPU_VALUE_NODE && value->grad_of == (int)i &&
                    (value->wants_grad || (graph->plan.backward && value->op == &opu_op_tap &&
                                           graph->plan.method == OPU_METHOD_DFA))) {
             value->grad_stride = value->shape.columns;
-            value->grad = place(arena, rows_of(graph, &value->shape), row_bytes);
+            value->grad = place(arena, rows_of(graph, &value->shape, arena), row_bytes);
         }
     }
 }
@@ -297,7 +311,9 @@ static void link_shared(struct opu_graph *graph)
             .grad_stride = value->grad_stride,
         };
     }
-    if (graph->loss >= 0) {
+    if (graph->error_value >= 0) {
+        graph->error = graph->values[graph->error_value].grad;
+    } else if (graph->loss >= 0) {
         graph->error = graph->values[graph->loss].grad;
     }
 }

@@ -217,6 +217,91 @@ static struct opu_softmax_row softmax_row(float *e, const float *x, size_t colum
     };
 }
 
+static void softmax(float *y, const float *x, size_t n, bool spare)
+{
+    float const top = row_max(x, n);
+    float const shift = spare && top < 0.0f ? 0.0f : top;
+    double finite;
+    double const sum = exp_sum(y, x, n, shift, &finite);
+    double const all = spare ? sum + (double)opu_expf(-shift) : sum;
+    float const factor = (float)(1.0 / all + finite);
+    for (size_t i = 0; i < n; i++) {
+        y[i] *= factor;
+    }
+}
+
+/* The sum of a b. */
+static double lane_dot(const float *a, const float *b, size_t n)
+{
+    double lane[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        for (size_t l = 0; l < LANES; l++) {
+            lane[l] += (double)a[i + l] * (double)b[i + l];
+        }
+    }
+    for (size_t l = 0; i < n; i++, l++) {
+        lane[l] += (double)a[i] * (double)b[i];
+    }
+    double sum = 0.0;
+    for (size_t l = 0; l < LANES; l++) {
+        sum += lane[l];
+    }
+    return sum;
+}
+
+static void softmax_grad(float *restrict dx, const float *restrict dy, const float *restrict y,
+                         size_t n, bool accumulate)
+{
+    float const mean = (float)lane_dot(dy, y, n);
+    for (size_t i = 0; i < n; i++) {
+        float const slope = y[i] * (dy[i] - mean);
+        dx[i] = accumulate ? dx[i] + slope : slope;
+    }
+}
+
+static void log_softmax(float *y, const float *x, size_t n)
+{
+    float const shift = row_max(x, n);
+    double finite;
+    double const sum = exp_sum(NULL, x, n, shift, &finite);
+    float const level = (float)(log(sum) + finite);
+    for (size_t i = 0; i < n; i++) {
+        y[i] = (x[i] - shift) - level;
+    }
+}
+
+static void log_softmax_grad(float *restrict dx, const float *restrict dy, const float *restrict y,
+                             size_t n, bool accumulate)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)dy[i];
+    }
+    float const all = (float)sum;
+    for (size_t i = 0; i < n; i++) {
+        float const slope = dy[i] - opu_expf(y[i]) * all;
+        dx[i] = accumulate ? dx[i] + slope : slope;
+    }
+}
+
+/* max(x, 0) - x t + log(1 + e^-|x|), which never overflows. */
+static struct opu_softmax_row bce_row(float *e, const float *x, const float *target, size_t columns,
+                                      float scale)
+{
+    double loss = 0.0;
+    bool correct = true;
+    for (size_t i = 0; i < columns; i++) {
+        double const v = (double)x[i];
+        loss += (v <= 0.0 ? 0.0 : v) - v * (double)target[i] + log1p(exp(-fabs(v)));
+        correct = correct && (x[i] > 0.0f) == (target[i] > 0.5f);
+    }
+    for (size_t i = 0; e != NULL && i < columns; i++) {
+        e[i] = scale * (1.0f / (1.0f + opu_expf(-x[i])) - target[i]);
+    }
+    return (struct opu_softmax_row){.loss = loss, .correct = correct};
+}
+
 extern const struct opu_nn_kernels OPU_KERNEL(opu_nn_kernels);
 const struct opu_nn_kernels OPU_KERNEL(opu_nn_kernels) = {
     .tanh = tanh_values,
@@ -226,4 +311,9 @@ const struct opu_nn_kernels OPU_KERNEL(opu_nn_kernels) = {
     .add = add,
     .column_sums = column_sums,
     .softmax_row = softmax_row,
+    .softmax = softmax,
+    .softmax_grad = softmax_grad,
+    .log_softmax = log_softmax,
+    .log_softmax_grad = log_softmax_grad,
+    .bce_row = bce_row,
 };

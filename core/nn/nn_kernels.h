@@ -33,6 +33,18 @@ struct opu_nn_kernels {
      */
     struct opu_softmax_row (*softmax_row)(float *e, const float *x, size_t columns, int32_t label,
                                           float scale);
+    /* y = softmax(x); spare: with one more term e^0 in the denominator. y may not be x. */
+    void (*softmax)(float *y, const float *x, size_t n, bool spare);
+    /* dx = or += y (dy - sum of y dy), y = softmax(x) */
+    void (*softmax_grad)(float *dx, const float *dy, const float *y, size_t n, bool accumulate);
+    /* y = x - log(sum of e^x); y may not be x */
+    void (*log_softmax)(float *y, const float *x, size_t n);
+    /* dx = or += dy - e^y (sum of dy), y = log softmax(x) */
+    void (*log_softmax_grad)(float *dx, const float *dy, const float *y, size_t n, bool accumulate);
+    /* The sum over columns of the binary cross-entropy of x against targets in [0, 1]; e (may be
+     * NULL) = scale * (sigmoid(x) - target). correct: every column on its side of a half. */
+    struct opu_softmax_row (*bce_row)(float *e, const float *x, const float *target, size_t columns,
+                                      float scale);
 };
 
 /* The set of a level that opu_isa_usable(), and of the best one. */

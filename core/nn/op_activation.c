@@ -20,7 +20,7 @@ static int infer(struct opu_shape *out, const struct opu_shape *in, size_t n_in,
 {
     (void)n_in;
     (void)attr;
-    if (in[0].dtype != OPU_F32 || in[0].columns == 0) {
+    if (!opu_op_is_matrix(&in[0])) {
         char text[OPU_OP_SHAPE_TEXT_SIZE];
         return opu_fail(OPU_E_INVALID, "activation or tap: input %s, wanted a matrix of float32",
                         opu_op_shape_text(&in[0], text));

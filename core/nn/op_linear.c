@@ -21,7 +21,8 @@ static int infer(struct opu_shape *out, const struct opu_shape *in, size_t n_in,
     (void)attr;
     char x[OPU_OP_SHAPE_TEXT_SIZE];
     char w[OPU_OP_SHAPE_TEXT_SIZE];
-    if (in[0].dtype != OPU_F32 || in[0].columns == 0 || in[1].batch || in[1].columns == 0) {
+    if (in[0].dtype != OPU_F32 || in[0].columns == 0 || in[1].dtype != OPU_F32 || in[1].batch ||
+        in[1].columns == 0) {
         return opu_fail(OPU_E_INVALID,
                         "linear: input %s and weight %s, wanted two matrices of float32",
                         opu_op_shape_text(&in[0], x), opu_op_shape_text(&in[1], w));
@@ -31,7 +32,8 @@ static int infer(struct opu_shape *out, const struct opu_shape *in, size_t n_in,
                         "linear: input %s and weight %s, wanted as many columns in both",
                         opu_op_shape_text(&in[0], x), opu_op_shape_text(&in[1], w));
     }
-    if (n_in == 3 && (in[2].batch || in[2].columns != 0 || in[2].rows != in[1].rows)) {
+    if (n_in == 3 &&
+        (in[2].dtype != OPU_F32 || in[2].batch || in[2].columns != 0 || in[2].rows != in[1].rows)) {
         return opu_fail(OPU_E_INVALID, "linear: bias %s and weight %s, wanted a vector of %zu",
                         opu_op_shape_text(&in[2], x), opu_op_shape_text(&in[1], w), in[1].rows);
     }

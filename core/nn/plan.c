@@ -190,9 +190,11 @@ static void share_values(struct opu_graph *graph)
         }
         const struct opu_value *const in = &graph->values[value->in[0]];
         unsigned const flags = value->op->flags;
-        bool const free_to_take = in->kind == OPU_VALUE_NODE && in->users == 1 &&
-                                  (in->op->flags & (OPU_OP_READS_OUT | OPU_OP_PASS)) == 0;
-        if ((flags & OPU_OP_PASS) != 0 || ((flags & OPU_OP_IN_PLACE) != 0 && free_to_take)) {
+        bool const free_to_take =
+            in->kind == OPU_VALUE_NODE && in->users == 1 &&
+            (in->op->flags & (OPU_OP_READS_OUT | OPU_OP_PASS | OPU_OP_VIEW)) == 0;
+        if ((flags & (OPU_OP_PASS | OPU_OP_VIEW)) != 0 ||
+            ((flags & OPU_OP_IN_PLACE) != 0 && free_to_take)) {
             value->data_of = in->data_of;
         }
     }
@@ -245,8 +247,28 @@ static int check(const struct opu_graph *graph, const struct opu_graph_plan *pla
     return OPU_OK;
 }
 
+/* e has to be somewhere in the head, and in memory of its own: packed, and safe from feedback. */
+static int check_error(const struct opu_graph *graph)
+{
+    if (graph->error_value < 0 || !graph->plan.backward) {
+        return OPU_OK;
+    }
+    const struct opu_value *const value = &graph->values[graph->error_value];
+    if (!value->wants_grad || value->block != 0 || value->kind != OPU_VALUE_NODE ||
+        value->grad_of != graph->error_value) {
+        return opu_fail(OPU_E_INVALID,
+                        "graph: the error is to be taken at value %d, wanted a result above the "
+                        "taps that moves with a trained parameter",
+                        graph->error_value);
+    }
+    return OPU_OK;
+}
+
 int opu_graph_analyse(struct opu_graph *graph)
 {
+    if (graph->loss >= 0 && graph->error_value == graph->values[graph->loss].in[0]) {
+        graph->error_value = -1;
+    }
     OPU_TRY(list_taps(graph));
     if (graph->plan.backward) {
         find_dependence(graph);
@@ -258,7 +280,7 @@ int opu_graph_analyse(struct opu_graph *graph)
     share_gradients(graph);
     order_gradients(graph);
     share_values(graph);
-    return OPU_OK;
+    return check_error(graph);
 }
 
 int opu_graph_plan(struct opu_graph *graph, const struct opu_graph_plan *plan)

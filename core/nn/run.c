@@ -11,8 +11,9 @@ static struct opu_operand operand(const struct opu_graph *graph, const struct op
     return (struct opu_operand){
         .data = value->data,
         .grad = value->grad,
-        .rows = value->shape.batch ? graph->rows : value->shape.rows,
+        .rows = value->shape.batch ? graph->rows * value->shape.rows : value->shape.rows,
         .columns = value->shape.columns,
+        .batch = value->shape.batch,
         .grad_stride = value->grad_stride,
     };
 }
@@ -56,6 +57,34 @@ void *opu_graph_input_data(struct opu_graph *graph, int input)
     return graph->values[input].data;
 }
 
+/* The nodes of a block numbered first to end, backwards. */
+static void run_backward(const struct opu_graph *graph, size_t block, size_t first, size_t end)
+{
+    for (size_t i = end; i-- > first;) {
+        const struct opu_value *const value = &graph->values[i];
+        if (value->runs_in != block) {
+            continue;
+        }
+        struct opu_op_call call = make_call(graph, value);
+        if ((value->op->flags & OPU_OP_LOSS) == 0) {
+            value->op->backward(&call);
+            continue;
+        }
+        /* A loss's gradient is there since forward. It runs only where somebody else gives one to
+         * the same value: then it is handed down as a tap's would be. */
+        call.out.data = call.in[0].data;
+        call.out.rows = call.in[0].rows;
+        call.out.columns = call.in[0].columns;
+        opu_op_tap.backward(&call);
+    }
+}
+
+/* Nodes from this one on have had their backward in forward: those above the error. */
+static size_t first_above_error(const struct opu_graph *graph)
+{
+    return graph->error_value < 0 ? graph->n_values : (size_t)graph->error_value + 1;
+}
+
 void opu_graph_forward(struct opu_graph *graph, size_t rows, bool training, uint64_t step)
 {
     assert(graph->planned && rows > 0 && rows <= graph->plan.max_rows);
@@ -74,28 +103,15 @@ void opu_graph_forward(struct opu_graph *graph, size_t rows, bool training, uint
         }
         value->op->forward(&call);
     }
+    if (graph->plan.backward) {
+        run_backward(graph, 0, first_above_error(graph), graph->n_values);
+    }
 }
 
 void opu_graph_backward(struct opu_graph *graph, size_t block)
 {
     assert(block < graph->n_blocks && graph->rows > 0);
-    for (size_t i = graph->n_values; i-- > 0;) {
-        const struct opu_value *const value = &graph->values[i];
-        if (value->runs_in != block) {
-            continue;
-        }
-        struct opu_op_call call = make_call(graph, value);
-        if ((value->op->flags & OPU_OP_LOSS) == 0) {
-            value->op->backward(&call);
-            continue;
-        }
-        /* A loss's gradient is there since forward. It runs only where somebody else gives one to
-         * the same value: then it is handed down as a tap's would be. */
-        call.out.data = call.in[0].data;
-        call.out.rows = call.in[0].rows;
-        call.out.columns = call.in[0].columns;
-        opu_op_tap.backward(&call);
-    }
+    run_backward(graph, block, 0, block == 0 ? first_above_error(graph) : graph->n_values);
 }
 
 double opu_graph_loss(const struct opu_graph *graph)
@@ -124,9 +140,27 @@ const float *opu_graph_error(const struct opu_graph *graph)
     return graph->error;
 }
 
+static int error_value(const struct opu_graph *graph)
+{
+    return graph->error_value >= 0 || graph->loss < 0 ? graph->error_value
+                                                      : graph->values[graph->loss].in[0];
+}
+
 size_t opu_graph_error_columns(const struct opu_graph *graph)
 {
-    return graph->loss < 0 ? 0 : graph->values[graph->values[graph->loss].in[0]].shape.columns;
+    int const value = error_value(graph);
+    return value < 0 ? 0 : graph->values[value].shape.columns;
+}
+
+size_t opu_graph_error_rows(const struct opu_graph *graph)
+{
+    int const value = error_value(graph);
+    return value < 0 ? 0 : operand(graph, &graph->values[value]).rows;
+}
+
+size_t opu_graph_value_rows(const struct opu_graph *graph, int value)
+{
+    return operand(graph, &graph->values[value]).rows;
 }
 
 size_t opu_graph_blocks(const struct opu_graph *graph)
