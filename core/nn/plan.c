@@ -155,7 +155,9 @@ static void share_gradients(struct opu_graph *graph)
         }
         struct opu_value *const in = &graph->values[value->in[0]];
         bool const hands_on = is_loss(value) || (value->op->flags & OPU_OP_PASS) != 0;
-        if (hands_on && in->wants_grad && givers(graph, value->in[0]) == 1) {
+        /* a parameter's gradient lies with those of its block */
+        if (hands_on && in->wants_grad && in->kind == OPU_VALUE_NODE &&
+            givers(graph, value->in[0]) == 1) {
             in->grad_of = value->grad_of;
             value->runs_in = OPU_NO_BLOCK;
         }
