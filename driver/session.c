@@ -273,6 +273,7 @@ int opu_session_open(struct opu_session **out, struct opu_context *context, stru
     memcpy(s->name, port->name, sizeof s->name);
     s->wait_until_us = UINT64_MAX;
     atomic_init(&s->closing, false);
+    atomic_init(&s->beat, 0);
     set_options(&s->options, options);
     int status = OPU_E_NO_MEMORY;
     s->block = opu_calloc(context, 1, OPU_WIRE_SETUP_MAX);

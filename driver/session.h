@@ -2,7 +2,7 @@
 /*
  * A conversation with one device over a port: set-up, jobs, packets in flight both ways, and what
  * is done when something goes wrong. One thread, owned by the session, runs the port's events and
- * all recovery; callers queue jobs and wait.
+ * all recovery; callers queue jobs and wait, and while they wait check and copy what has come.
  *
  * Each packet of frames has its answer with the same sequence number, and an IN transfer stands
  * ready for it before the packet is sent. Whatever goes wrong - a stall, a short or corrupt answer,
@@ -60,7 +60,7 @@ const struct opu_wire_info *opu_session_info(const struct opu_session *session);
 OPU_NODISCARD int opu_session_configure(struct opu_session *session,
                                         const struct opu_frame_setup *setup);
 /*
- * Queues a batch; frames that find room are sent by the calling thread. Its time_s, saturated and
+ * Queues a batch; its first packets may be sent by the calling thread. Its time_s, saturated and
  * status may be NULL: without status, frames that the device lost are sent again. Jobs are answered
  * in the order of submit. OPU_E_BUSY: OPU_SESSION_JOBS are there. OPU_E_INVALID: not configured.
  */

@@ -206,7 +206,7 @@ void opu_session_take_all(struct opu_session *s)
     while (!left_to_callers(s) && opu_session_take(s)) {
     }
     if (opu_session_has_answer(s) && left_to_callers(s)) {
-        (void)pthread_cond_broadcast(&s->changed);
+        opu_session_tell_callers(s);
     }
 }
 

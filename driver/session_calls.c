@@ -10,6 +10,7 @@
 #include "core/base/mem.h"
 
 #define STEP_NS 20000000L /* a waiting caller looks at the port's clock so often */
+#define LOOK_US 50u       /* and stays awake for so long */
 
 const struct opu_wire_info *opu_session_info(const struct opu_session *session)
 {
@@ -24,6 +25,27 @@ void opu_session_counts(struct opu_session *session, struct opu_session_counts *
 }
 
 /* ---- Waiting ---- */
+
+void opu_session_tell_callers(struct opu_session *s)
+{
+    (void)atomic_fetch_add_explicit(&s->beat, 1, memory_order_relaxed);
+    (void)pthread_cond_broadcast(&s->changed);
+}
+
+/* With the lock, let go of meanwhile: to fall asleep and be woken takes longer than most answers
+ * need, and costs the event thread a call of the kernel's. false: nothing has happened. */
+static bool look_out(struct opu_session *s)
+{
+    unsigned const beat = atomic_load_explicit(&s->beat, memory_order_relaxed);
+    uint64_t const until = opu_session_now(s) + LOOK_US;
+    bool same = true;
+    (void)pthread_mutex_unlock(&s->lock);
+    while (same && opu_session_now(s) < until) {
+        same = atomic_load_explicit(&s->beat, memory_order_relaxed) == beat;
+    }
+    (void)pthread_mutex_lock(&s->lock);
+    return !same || atomic_load_explicit(&s->beat, memory_order_relaxed) != beat;
+}
 
 /* With the lock: until something changes, the port's clock says `until`, or a step is over. */
 static void sleep_until(struct opu_session *s, uint64_t until)
@@ -41,29 +63,21 @@ static void sleep_until(struct opu_session *s, uint64_t until)
     (void)pthread_cond_timedwait(&s->changed, &s->lock, &at);
 }
 
-static uint32_t under_way(const struct opu_session *s)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < s->n_slots; i++) {
-        n += s->slots[i].in_live;
-    }
-    return n;
-}
-
-/* With the lock. The event thread sends when it sees the next answer; where none is to come, or
- * only one, that would be late. */
+/* With the lock. */
 static void help_or_sleep(struct opu_session *s, uint64_t until)
 {
     if (s->port->ops->idle == NULL && !s->draining && opu_session_take(s)) {
         if (s->trouble != OPU_TROUBLE_NONE) {
             s->port->ops->wake(s->port);
-        } else if (under_way(s) <= 1) {
-            opu_session_fill(s);
+        } else {
+            opu_session_start(s);
         }
         return;
     }
     s->waiters++;
-    sleep_until(s, until);
+    if (s->port->ops->idle != NULL || !look_out(s)) {
+        sleep_until(s, until);
+    }
     s->waiters--;
 }
 
@@ -71,7 +85,7 @@ static void help_or_sleep(struct opu_session *s, uint64_t until)
 static void hand_on(struct opu_session *s)
 {
     if (s->waiters > 0) {
-        (void)pthread_cond_broadcast(&s->changed);
+        opu_session_tell_callers(s);
     } else {
         s->port->ops->wake(s->port);
     }

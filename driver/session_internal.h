@@ -112,7 +112,8 @@ struct opu_session {
     bool filling, refill;    /* somebody is at it; there may be more to send than he saw */
     bool taking;             /* somebody is at it */
     uint32_t settling;       /* who want neither */
-    uint32_t waiters;        /* callers asleep in wait() */
+    uint32_t waiters;        /* callers in wait() with nothing to do */
+    atomic_uint beat;        /* changes with whatever they may be waiting for; without the lock */
     bool configured, halted, draining;
     bool event_stopped;
     bool absent;  /* given up: looked for once by each call that wants it */
@@ -168,8 +169,11 @@ void opu_session_event_free(struct opu_session *s);
 
 /* ---- session_jobs.c: with the lock ---- */
 
-/* Lets go of the lock meanwhile. */
+/* The event thread: sends what there is room for. Lets go of the lock meanwhile. */
 void opu_session_fill(struct opu_session *s);
+/* A caller: sees to it that two packets are under way; with the first answer the event thread comes
+ * for the rest. */
+void opu_session_start(struct opu_session *s);
 /* Until nobody fills or takes; lets go of the lock. */
 void opu_session_settle(struct opu_session *s);
 struct opu_session_job *opu_session_find(struct opu_session *s, uint64_t id); /* NULL: none */
@@ -185,6 +189,8 @@ void opu_session_rewind(struct opu_session *s);
 
 /* With the lock, let go of meanwhile: the oldest answer, if it has come. false: none was taken. */
 bool opu_session_take(struct opu_session *s);
+/* With the lock: callers look again. */
+void opu_session_tell_callers(struct opu_session *s);
 /* With the lock: answers are there for somebody to take. */
 bool opu_session_has_answer(const struct opu_session *s);
 /* With the lock, event thread: takes what no caller will. */

@@ -51,7 +51,7 @@ void opu_session_end_job(struct opu_session *s, struct opu_session_job *job, int
     size_t const n = strnlen(sentence, sizeof job->sentence - 1);
     memcpy(job->sentence, sentence, n);
     job->sentence[n] = '\0';
-    (void)pthread_cond_broadcast(&s->changed);
+    opu_session_tell_callers(s);
 }
 
 void opu_session_fail_jobs(struct opu_session *s, int status, const char *sentence)
@@ -204,8 +204,17 @@ static bool send(struct opu_session *s, struct opu_slot *slot, struct opu_sessio
     return false;
 }
 
+static uint32_t under_way(const struct opu_session *s)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->n_slots; i++) {
+        n += s->slots[i].in_live;
+    }
+    return n;
+}
+
 /* false: nothing more can go now. */
-static bool send_next(struct opu_session *s)
+static bool send_next(struct opu_session *s, uint32_t most)
 {
     if (!s->configured || s->halted || s->draining || s->trouble != OPU_TROUBLE_NONE ||
         atomic_load(&s->closing)) {
@@ -214,7 +223,7 @@ static bool send_next(struct opu_session *s)
     if (s->unsent != NULL) {
         return send_unsent(s);
     }
-    if (s->count >= s->n_usable) {
+    if (s->count >= s->n_usable || under_way(s) >= most) {
         return false;
     }
     struct opu_slot *const slot = &s->slots[(s->head + s->count) % s->n_slots];
@@ -222,7 +231,7 @@ static bool send_next(struct opu_session *s)
     return job != NULL && !slot->out_live && !slot->in_live && send(s, slot, job);
 }
 
-void opu_session_fill(struct opu_session *s)
+static void fill(struct opu_session *s, uint32_t most)
 {
     s->refill = true;
     if (s->filling) {
@@ -231,7 +240,7 @@ void opu_session_fill(struct opu_session *s)
     s->filling = true;
     while (s->refill && s->settling == 0) {
         s->refill = false;
-        while (s->settling == 0 && send_next(s)) {
+        while (s->settling == 0 && send_next(s, most)) {
         }
         s->refill = s->refill || s->settling > 0;
     }
@@ -239,6 +248,16 @@ void opu_session_fill(struct opu_session *s)
     if (s->settling > 0) {
         (void)pthread_cond_broadcast(&s->changed);
     }
+}
+
+void opu_session_fill(struct opu_session *s)
+{
+    fill(s, UINT32_MAX);
+}
+
+void opu_session_start(struct opu_session *s)
+{
+    fill(s, 2);
 }
 
 void opu_session_settle(struct opu_session *s)
@@ -271,7 +290,7 @@ int opu_session_submit(struct opu_session *session, struct opu_frame_batch *batc
         room->sent = room->answered = 0;
         room->ended = false;
         room->status = OPU_OK;
-        opu_session_fill(session);
+        opu_session_start(session);
         /* Deadlines, and trouble that waited for somebody to care, are the event thread's. */
         if (session->trouble != OPU_TROUBLE_NONE || session->port->ops->idle != NULL) {
             session->port->ops->wake(session->port);

@@ -37,7 +37,7 @@ LIBC = {
 # Runs on a board without an operating system: libc's headers alone, and the compiler's own. The ports beside it
 # (driver/firmware/port_*, usbip_*, usbredir_*, functionfs_*) are for systems that have one.
 BARE = re.compile(r"driver/(wire|descriptors)\w*\.[ch]|driver/firmware/(fw|fw_\w+|fault|fault_\w+|function|optics)\.[ch]")
-COMPILER = {"nmmintrin.h", "stdatomic.h"}
+COMPILER = {"nmmintrin.h", "wmmintrin.h", "stdatomic.h"}
 # Libraries from outside, and the folders or files that may see their headers.
 CONFINED = {
     "fftw3.h": ("sim/", "core/base/", "core/device/", "tools/bench/"),
