@@ -56,9 +56,10 @@ struct blocks {
 static struct blocks blocks_of(const struct opu_op_call *call)
 {
     size_t const heads = (size_t)call->attr[1];
-    size_t const m = call->attr[0] > 0.0 ? (size_t)call->attr[0] : call->in[0].rows;
+    size_t const all = call->in[0].rows > 0 ? call->in[0].rows : 1;
+    size_t const m = call->attr[0] > 0.0 ? (size_t)call->attr[0] : all;
     return (struct blocks){
-        .batches = m > 0 ? call->in[0].rows / m : 0,
+        .batches = call->in[0].rows / m,
         .heads = heads,
         .m = m,
         .n = call->out.columns / heads,
