@@ -46,7 +46,8 @@ static struct spread spread_of(const struct opu_op_call *call)
     const struct opu_operand *const a = &call->in[0];
     const struct opu_operand *const b = &call->in[1];
     size_t const groups = b->columns == 0 ? b->rows : b->columns;
-    size_t const rows = b->columns == 0 ? 1 : b->rows;
+    /* Where there are no rows there is nothing to spread, and nothing divides by them. */
+    size_t const rows = b->columns == 0 || b->rows == 0 ? 1 : b->rows;
     return (struct spread){
         .rows = rows,
         .repeat = a->batch && b->batch ? a->rows / rows : 1,

@@ -100,13 +100,14 @@ static double factor_ref(const struct opu_op_call *call, size_t i)
 {
     size_t const inside = i % OPU_DROPOUT_CHUNK;
     size_t const blocks = OPU_DROPOUT_CHUNK / 4;
+    size_t const lane = inside / blocks;
     uint64_t const block = call->step << 32 | ((i - inside) / 4 + inside % blocks);
     struct opu_philox4 const draw =
         opu_philox(call->seed, OPU_STREAM_DROPOUT, (uint32_t)call->attr[1], block);
     if (!drops(call)) {
         return 1.0;
     }
-    return (double)draw.v[inside / blocks] < (double)(uint32_t)(call->attr[0] * 0x1p32)
+    return (double)draw.v[lane] < (double)(uint32_t)(call->attr[0] * 0x1p32)
                ? 0.0
                : 1.0 / (1.0 - call->attr[0]);
 }

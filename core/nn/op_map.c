@@ -128,7 +128,7 @@ static void map_grad_ref(const struct opu_op_call *call, ref_fn slope)
     const struct opu_op opu_op_##fn = { \
         .name = #fn, \
         .flags = OPU_OP_IN_PLACE | OPU_OP_READS_OUT, \
-        .infer = check, \
+        .infer = (check), \
         .forward = fn##_forward, \
         .backward = fn##_backward, \
         .forward_ref = fn##_forward_ref, \

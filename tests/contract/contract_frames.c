@@ -125,6 +125,8 @@ static size_t counts_size(const struct rig *rig)
 static void counts_stay_in_the_converters_range(void **state)
 {
     struct rig *const rig = *state;
+    double const most = 0.05 * rig->exposures[2] / rig->exposures[0];
+    double const share = most > 0.3 ? exp(-1.0 / most) : 0.0;
     for (uint32_t bits = 8; bits <= 16; bits++) {
         if ((rig->caps->adc_bits >> bits & 1) == 0) {
             continue;
@@ -147,11 +149,12 @@ static void counts_stay_in_the_converters_range(void **state)
             }
             assert_int_equal(rig->status[f], OPU_FRAME_OK);
             assert_int_equal(rig->saturated[f], saturated);
-            /* 40 exposures of a twentieth: exp(-1/2) of the pixels; none to speak of at a tenth,
-             * exp(-10). */
-            assert_true(f % 3 == 2 ? saturated > N_PIXELS / 4 : saturated < N_PIXELS / 20);
+            /* At a mean of m full scales, exp(-1/m) of the pixels: of 0.61 at 40 exposures of a
+             * twentieth, of less where a frame is shorter; none to speak of at a tenth. */
+            assert_true(f % 3 == 2 ? saturated >= 0.4 * share * N_PIXELS
+                                   : saturated < N_PIXELS / 20);
         }
-        assert_int_equal(top, full);
+        assert_true(top == full || share * N_PIXELS < 20.0);
     }
 }
 
