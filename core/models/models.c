@@ -8,7 +8,8 @@
 #include "core/base/fail.h"
 
 static const struct opu_model models[] = {
-    {"mlp", "fully connected layers with a tap after each hidden one", opu_model_mlp},
+    {"mlp", "fully connected layers with a tap after each hidden one", OPU_MODEL_ROWS,
+     opu_model_mlp},
 };
 
 #define N_MODELS (sizeof models / sizeof models[0])
