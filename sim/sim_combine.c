@@ -4,6 +4,7 @@
 
 #include "core/base/fail.h"
 #include "core/base/options.h"
+#include "sim/camera/camera.h"
 #include "sim/dmd.h"
 #include "sim/medium/medium.h"
 #include "sim/medium/medium_presets.h"
@@ -55,6 +56,14 @@ static int check_medium(const struct opu_sim_options *options)
                             parameters[i].key, parameters[i].whose,
                             opu_medium_presets[options->medium].name);
         }
+    }
+    if (options->screens == 1 && !opu_medium_presets[options->medium].thin) {
+        return opu_fail(OPU_E_INVALID,
+                        "sim: %s: screens=1 is a thin diffuser, whose answer to a tilted wave is "
+                        "the same speckle moved (memory effect without end, C = exp(-2 sum sigma^2 "
+                        "(1 - exp(-(z tilt)^2 / lc^2))) with z = 0), so that its matrix is not "
+                        "random: wanted at least 2 screens, or medium=ground-glass",
+                        opu_medium_presets[options->medium].name);
     }
     return OPU_OK;
 }
@@ -117,9 +126,50 @@ static int check_values(const struct opu_sim_options *options)
     return OPU_OK;
 }
 
+/* Parts of the camera's noise that `noise` leaves out; their own 0 says the same. */
+static const struct {
+    int noise;
+    const char *key, *name;
+} silent[] = {
+    {OPU_SIM_NOISE_NONE, "read_noise", "none"}, {OPU_SIM_NOISE_NONE, "prnu", "none"},
+    {OPU_SIM_NOISE_NONE, "dsnu", "none"},       {OPU_SIM_NOISE_NONE, "dark", "none"},
+    {OPU_SIM_NOISE_SHOT, "read_noise", "shot"},
+};
+
+static int check_noise(const struct opu_sim_options *options)
+{
+    for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); ++i) {
+        double const value = value_of(options, silent[i].key);
+        if (options->noise == silent[i].noise && value > 0.0) {
+            return opu_fail(OPU_E_INVALID,
+                            "sim: %s=%g with noise=%s, which leaves it out: wanted one of the two",
+                            silent[i].key, value, silent[i].name);
+        }
+    }
+    struct opu_sensor sensor;
+    opu_sensor_init(&sensor, options);
+    if (sensor.dark_e_per_s <= 0.0 && was_changed(options, "temperature")) {
+        return opu_fail(OPU_E_INVALID,
+                        "sim: temperature=%g deg C moves the dark current alone, and there is none",
+                        options->temperature_c);
+    }
+    static const char *const levels[] = {"black", "read_noise", "dsnu"};
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); ++i) {
+        double const value = value_of(options, levels[i]);
+        if (value >= sensor.full_well_e) {
+            return opu_fail(OPU_E_INVALID,
+                            "sim: %s=%g e- with a full well of %g e-: light would have the smaller "
+                            "part of the converter's range; wanted less than the well",
+                            levels[i], value, sensor.full_well_e);
+        }
+    }
+    return OPU_OK;
+}
+
 int opu_sim_combine(const struct opu_sim_options *options)
 {
     OPU_TRY(check_medium(options));
     OPU_TRY(check_mirrors(options));
-    return check_values(options);
+    OPU_TRY(check_values(options));
+    return check_noise(options);
 }

@@ -69,12 +69,13 @@ static void add_device_option(const struct opu_option *option, const char *headi
                               void *user)
 {
     char left[320], right[1024], range[256];
+    bool const number = option->type == OPU_OPTION_DOUBLE || option->type == OPU_OPTION_UINT;
+    const char *const unit = option->unit != NULL ? option->unit : number ? "1" : NULL;
     cli_option_range(range, sizeof range, option);
     snprintf(left, sizeof left, "%s=%s", option->key,
              option->fallback != NULL ? option->fallback : "");
-    snprintf(right, sizeof right, "%s (%s%s%s%s%s)", option->help,
-             option->unit != NULL ? option->unit : "", option->unit != NULL ? ", " : "", range,
-             option->source != NULL ? "; source: " : "",
+    snprintf(right, sizeof right, "%s (%s%s%s%s%s)", option->help, unit != NULL ? unit : "",
+             unit != NULL ? ", " : "", range, option->source != NULL ? "; source: " : "",
              option->source != NULL ? option->source : "");
     add(user, heading, left, right);
 }

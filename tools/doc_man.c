@@ -96,7 +96,8 @@ static void man_devices(FILE *file)
 {
     fputs(".SH DEVICES\nA device is named by a URI: a scheme, a colon, and options such as\n"
           ".BR sim:seed=7,bits=10 .\nEach option stands here with its default, what it means, its "
-          "unit, its range, and where the\ndefault comes from. The keys of every URI stand at\n.BR "
+          "unit (1: a plain number), its range, and where the\ndefault comes from. The keys of "
+          "every URI stand at\n.BR "
           "\"opu project\" .\n",
           file);
     for (size_t i = 0; opu_backend_info(i) != NULL; i++) {

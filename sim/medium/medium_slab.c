@@ -169,6 +169,12 @@ static int check_thickness(const struct opu_slab *slab, const struct opu_medium_
                         "which screens can't show; statistics of the rest are right",
                         name, transport);
     }
+    if (slab->screens > 1 && slab->spacing_m < slab->correlation_m) {
+        opu_context_log(setup->context, OPU_LOG_WARNING, "sim",
+                        "%s: %zu screens lie %.3g um apart, closer than lc = %.3g um, over which "
+                        "the medium itself is alike: they are drawn as independent none the less",
+                        name, slab->screens, 1e6 * slab->spacing_m, 1e6 * slab->correlation_m);
+    }
     return OPU_OK;
 }
 

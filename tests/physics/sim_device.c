@@ -260,6 +260,17 @@ static void options_that_can_have_no_effect_are_refused(void **state)
         {"sim:depolarised=0.25", "depolarised=0.25 without extinction"},
         {"sim:read_noise=-0.5", "read_noise=-0.5, wanted at least 0, or -1"},
         {"sim:extinction=1,depolarised=-0.25", "depolarised=-0.25, wanted at least 0"},
+        {"sim:noise=none,read_noise=3", "read_noise=3 with noise=none"},
+        {"sim:noise=none,prnu=0.02", "prnu=0.02 with noise=none"},
+        {"sim:noise=none,dsnu=2", "dsnu=2 with noise=none"},
+        {"sim:noise=none,dark=2", "dark=2 with noise=none"},
+        {"sim:noise=shot,read_noise=3", "read_noise=3 with noise=shot"},
+        {"sim:noise=none,temperature=40", "dark current alone"},
+        {"sim:camera=ideal,temperature=40", "dark current alone"},
+        {"sim:black=13500", "black=13500 e- with a full well of 13500 e-"},
+        {"sim:full_well=10,read_noise=11", "read_noise=11 e- with a full well of 10 e-"},
+        {"sim:medium=slab,screens=1", "memory effect without end"},
+        {"sim:medium=paint,screens=1", "memory effect without end"},
         {"sim:dmd=dlp6500,rate=20000", "at most 9523 patterns a second"},
     };
     struct opu_context *context;
@@ -275,6 +286,29 @@ static void options_that_can_have_no_effect_are_refused(void **state)
     opu_context_destroy(context);
 }
 
+/* Noise that is off and said to be 0, a level just below the well, glass of one screen. */
+static void options_that_agree_are_taken(void **state)
+{
+    (void)state;
+    static const char *const uris[] = {"sim:noise=none,read_noise=0,prnu=0,dsnu=0,dark=0,black=9",
+                                       "sim:noise=read,read_noise=3",
+                                       "sim:noise=shot,dark=5,temperature=40",
+                                       "sim:camera=ideal,dark=5,temperature=40",
+                                       "sim:full_well=100,black=99",
+                                       "sim:medium=ground-glass,screens=1",
+                                       "sim:medium=slab,screens=2"};
+    struct opu_context *context;
+    assert_int_equal(opu_context_create(&context, NULL), OPU_OK);
+    for (size_t i = 0; i < sizeof(uris) / sizeof(uris[0]); ++i) {
+        struct opu_device *device;
+        if (opu_device_open(&device, context, uris[i]) != OPU_OK) {
+            fail_msg("%s: %s", uris[i], opu_error_message());
+        }
+        opu_device_close(device);
+    }
+    opu_context_destroy(context);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_matrix_beyond_memory_is_refused_with_its_bytes),
         cmocka_unit_test(two_polarisations_share_the_memory),
         cmocka_unit_test(options_that_can_have_no_effect_are_refused),
+        cmocka_unit_test(options_that_agree_are_taken),
         cmocka_unit_test(a_region_that_is_not_simulated_is_refused),
         cmocka_unit_test(pictures_show_grains_of_the_size_asked),
         cmocka_unit_test(a_picture_shows_the_field_told),
