@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The context: its allocator, its log sink, and the memory that everything else takes from it. */
+#define _DEFAULT_SOURCE /* madvise() */
+
 #include <opu/backend.h>
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #ifdef _OPENMP
 #include <omp.h>
@@ -16,6 +19,10 @@
 
 #define MESSAGE_SIZE 1024
 
+/* What is at least twice a huge page long is aligned to them and asked for in them: rows gathered
+ * from a large matrix miss the caches anyway, and would miss the page tables too. */
+#define HUGE_PAGE ((size_t)2 << 20)
+
 struct opu_context {
     struct opu_allocator allocator;
     struct opu_log_sink log;
@@ -25,11 +32,20 @@ static void *libc_alloc(void *user, size_t size, size_t alignment)
 {
     (void)user;
     size_t padded;
+    bool const large = size >= 2 * HUGE_PAGE && alignment <= HUGE_PAGE;
+    alignment = large ? HUGE_PAGE : alignment;
     if (!opu_size_add(&padded, size, alignment - 1)) {
         return NULL;
     }
     /* aligned_alloc() wants a multiple of the alignment. */
-    return aligned_alloc(alignment, padded / alignment * alignment);
+    padded = padded / alignment * alignment;
+    void *const memory = aligned_alloc(alignment, padded);
+#ifdef MADV_HUGEPAGE
+    if (large && memory != NULL) {
+        (void)madvise(memory, padded, MADV_HUGEPAGE);
+    }
+#endif
+    return memory;
 }
 
 static void libc_free(void *user, void *memory)
