@@ -43,6 +43,7 @@ int opu_model_mlp(struct opu_graph *graph, const struct opu_model_options *optio
                   struct opu_model_values *values)
 {
     OPU_TRY(check(options));
+    *values = (struct opu_model_values){.n_hidden = options->n_hidden};
     values->input = opu_graph_input(graph, "input", OPU_F32, options->inputs);
     values->labels = opu_graph_input(graph, "labels", OPU_I32, 1);
     int x = values->input;
@@ -54,6 +55,7 @@ int opu_model_mlp(struct opu_graph *graph, const struct opu_model_options *optio
         x = options->activation == OPU_ACTIVATION_RELU ? opu_graph_relu(graph, x)
                                                        : opu_graph_tanh(graph, x);
         x = opu_graph_tap(graph, x, name);
+        values->hidden[i] = x;
         width = options->hidden[i];
     }
     values->logits = layer(graph, x, options->n_hidden, width, options->classes);

@@ -10,6 +10,9 @@
 static const struct opu_model models[] = {
     {"mlp", "fully connected layers with a tap after each hidden one", OPU_MODEL_ROWS,
      opu_model_mlp},
+    {"gcn", "two graph convolutions, a tap between them", OPU_MODEL_NODES, opu_model_gcn},
+    {"cheb", "two convolutions by Chebyshev polynomials, a tap between them", OPU_MODEL_NODES,
+     opu_model_cheb},
 };
 
 #define N_MODELS (sizeof models / sizeof models[0])

@@ -31,8 +31,12 @@ struct opu_model_values {
     int input, labels; /* opu_graph_input_data(); labels: of pairs where those are decoded */
     int logits, loss;
     /* Models of graphs alone, 0 else. */
-    int mask; /* [nodes, 1]: which rows count */
-    int pair; /* auto-encoder: int32 [pairs, 2], nodes to decode; labels are then floats */
+    int mask;      /* [nodes, 1] or [pairs, 1]: what each row weighs, 0: nothing */
+    int pair;      /* auto-encoder: int32 [pairs, 2], nodes to decode; labels are then floats */
+    int embedding; /* auto-encoder: [nodes, d], where the error is taken */
+    /* All models: the hidden layers, which are the values of the taps, in their order. */
+    int hidden[OPU_MODEL_MAX_HIDDEN];
+    size_t n_hidden;
 };
 
 /* What a model reads. */
@@ -63,5 +67,20 @@ OPU_NODISCARD int opu_model_find(const struct opu_model **out, const char *name)
  */
 OPU_NODISCARD int opu_model_mlp(struct opu_graph *graph, const struct opu_model_options *options,
                                 struct opu_model_values *values);
+
+/*
+ * Models of graphs. input is -1: features are those of options->nodes, of `inputs` columns, and
+ * every value has a row a node, whatever rows a step runs (1 will do). The caller fills labels and
+ * mask; a model of nodes has its loss on the rows with a mask alone, and the tap "conv1" after the
+ * first convolution's activation. Weights are [in, out], the name of the layer before them.
+ */
+
+/* "gcn": S (x W) + b, relu, dropout, the same to the classes; S = D~^-1/2 (A + I) D~^-1/2; rows of
+ * the features sum to 1. One hidden width. Weights +-sqrt(6 / (in + out)), biases 0. */
+OPU_NODISCARD int opu_model_gcn(struct opu_graph *graph, const struct opu_model_options *options,
+                                struct opu_model_values *values);
+/* "cheb": x W0 + L (x W1) + b, else as gcn; L = -D^-1/2 A D^-1/2. Weights [W0 W1] side by side. */
+OPU_NODISCARD int opu_model_cheb(struct opu_graph *graph, const struct opu_model_options *options,
+                                 struct opu_model_values *values);
 
 #endif
