@@ -26,6 +26,8 @@ enum opu_stream {
     OPU_STREAM_REFERENCE = 13, /* phase noise of the reference arm */
     OPU_STREAM_GRAPH = 14,     /* a made-up graph: edges and features; a = which of them */
     OPU_STREAM_EDGES = 15,     /* which edges are held out, and pairs without an edge */
+    OPU_STREAM_FOLDS = 16,     /* which nodes train, validate and test; a = class */
+    OPU_STREAM_EMBED = 17,     /* first positions of an embedding; a = which coordinate */
     OPU_STREAM_TEST = 100
 };
 

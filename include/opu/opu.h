@@ -22,5 +22,6 @@
 #include <opu/projection.h>
 #include <opu/train.h>
 #include <opu/emulate.h>
+#include <opu/embed.h>
 
 #endif
