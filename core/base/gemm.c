@@ -48,6 +48,11 @@ void opu_gemm(size_t m, size_t n, size_t k, float alpha, struct opu_matrix a, st
                 a.data, lda, b.data, ldb, beta, c, leading(c_stride, m, n));
 }
 
+bool opu_gemm_side_by_side(void)
+{
+    return openblas_get_parallel() == OPENBLAS_OPENMP;
+}
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static char line[256];
 

@@ -17,6 +17,13 @@ struct opu_matrix {
 void opu_gemm(size_t m, size_t n, size_t k, float alpha, struct opu_matrix a, struct opu_matrix b,
               float beta, float *c, size_t c_stride);
 
+/*
+ * Whether products may run side by side inside an OpenMP region, each on its calling thread alone:
+ * OpenBLAS's OpenMP build looks whether it is inside one. Its pthread build would start threads of
+ * its own there, its serial build may not be safe at all.
+ */
+bool opu_gemm_side_by_side(void);
+
 /* One line on the BLAS in use, for the manifest. */
 const char *opu_gemm_describe(void);
 

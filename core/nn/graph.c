@@ -32,6 +32,7 @@ void opu_graph_destroy(struct opu_graph *graph)
     opu_context_free(context, graph->arena);
     opu_context_free(context, graph->own_values);
     opu_context_free(context, graph->all.grads);
+    opu_context_free(context, graph->costs);
     opu_context_free(context, graph->blocks);
     opu_context_free(context, graph->tap_values);
     opu_context_free(context, graph->taps);

@@ -200,7 +200,17 @@ size_t opu_graph_error_rows(const struct opu_graph *graph); /* of the last forwa
  * forward plan none.
  */
 size_t opu_graph_blocks(const struct opu_graph *graph);
+/* Different blocks may run at the same time, on threads of the caller's (core/dfa/blocks.h). */
 void opu_graph_backward(struct opu_graph *graph, size_t block);
+
+/* An estimate, in multiplications: the block's backward over max_rows, and its update. */
+struct opu_block_cost {
+    size_t block;
+    double cost;
+};
+/* [blocks - 1] All blocks but the head, the costliest first, equal ones in their order. NULL where
+ * there is the head alone. */
+const struct opu_block_cost *opu_graph_block_costs(const struct opu_graph *graph);
 
 #define OPU_NO_BLOCK SIZE_MAX
 

@@ -58,6 +58,7 @@ struct opu_graph {
     struct opu_graph_plan plan;
     size_t n_blocks;
     struct opu_params *blocks; /* [n_blocks] */
+    struct opu_block_cost *costs;
     struct opu_params all;
     float *own_values; /* NULL with params_of */
     void *arena;
@@ -82,5 +83,7 @@ bool opu_graph_cuts(const struct opu_graph *graph, const struct opu_value *value
 OPU_NODISCARD int opu_graph_analyse(struct opu_graph *graph);
 /* layout.c: memory of parameters, gradients and activations; initial values. */
 OPU_NODISCARD int opu_graph_lay_out(struct opu_graph *graph);
+/* cost.c: what each block costs. */
+OPU_NODISCARD int opu_graph_weigh(struct opu_graph *graph);
 
 #endif

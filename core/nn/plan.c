@@ -291,5 +291,6 @@ int opu_graph_plan(struct opu_graph *graph, const struct opu_graph_plan *plan)
     graph->planned = true;
     graph->plan = *plan;
     OPU_TRY(opu_graph_analyse(graph));
-    return opu_graph_lay_out(graph);
+    OPU_TRY(opu_graph_lay_out(graph));
+    return opu_graph_weigh(graph);
 }
