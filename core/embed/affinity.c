@@ -76,7 +76,8 @@ static void fit_nearest(void *user, size_t row, const float *distances, void *sc
     const struct fitting *const fitting = user;
     size_t const k = fitting->k;
     uint64_t *const keys = scratch;
-    float *const excess = (float *)(keys + k);
+    void *const after = keys + k;
+    float *const excess = after;
     uint32_t *const nearest = fitting->nearest + row * k;
     opu_nearest(keys, k, distances, fitting->n, row);
     qsort(keys, k, sizeof *keys, by_point);

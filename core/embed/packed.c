@@ -125,7 +125,7 @@ int opu_packed_init(struct opu_packed *packed, struct opu_context *context,
     packed->n = keep != NULL ? n_keep : points->n;
     packed->d = points->d;
     packed->padded = (packed->n + LANES - 1) / LANES * LANES;
-    int exponent;
+    int exponent = 0;
     OPU_TRY(find_scale(points, what, keep, packed->n, &exponent));
     int const status = allocate(packed, scratch);
     if (status < 0) {
