@@ -35,6 +35,8 @@ struct bench_options {
     unsigned rounds; /* odd: medians are taken over rounds */
     unsigned steps;  /* a round */
     bool quiet;      /* no talk on stderr */
+    unsigned blocks; /* train: layers between taps, timed alone; 0: whole training steps */
+    size_t width;    /* of those; 0: 64 to 1024 */
 };
 
 struct bench {
@@ -45,6 +47,7 @@ struct bench {
 /* All benchmarks; the last has no name. */
 extern const struct bench bench_table[];
 
+int bench_blocks(const struct bench_options *options, struct bench_report *report);
 int bench_train(const struct bench_options *options, struct bench_report *report);
 int bench_sim(const struct bench_options *options, struct bench_report *report);
 int bench_usb(const struct bench_options *options, struct bench_report *report);

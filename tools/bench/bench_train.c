@@ -170,6 +170,9 @@ static void report_rows(struct bench_report *report, const double rate[N_RUNS], 
 
 int bench_train(const struct bench_options *options, struct bench_report *report)
 {
+    if (options->blocks > 0) {
+        return bench_blocks(options, report);
+    }
     struct opu_trainer *trainers[N_RUNS] = {NULL};
     double seconds[N_RUNS][MAX_ROUNDS], rate[N_RUNS];
     unsigned const rounds = options->rounds > MAX_ROUNDS ? MAX_ROUNDS : options->rounds;

@@ -10,7 +10,7 @@
 
 struct bench_args {
     bool check;
-    struct cli_uint rounds, steps;
+    struct cli_uint rounds, steps, blocks, width;
 };
 
 static const struct bench *find(const char *name)
@@ -90,6 +90,8 @@ static int run(struct cli *cli, const void *options, int argc, char **argv)
         .rounds = (unsigned)args->rounds.value,
         .steps = (unsigned)args->steps.value,
         .quiet = !cli->err_tty,
+        .blocks = (unsigned)args->blocks.value,
+        .width = (size_t)args->width.value,
     };
     struct bench_report report = {.n_rows = 0};
     int const status = bench->run(&wanted, &report);
@@ -139,10 +141,27 @@ static const struct cli_option option_table[] = {
      .min = 1,
      .max = 100000,
      .help = "steps in a round"},
+    {.name = "blocks",
+     .kind = CLI_UINT,
+     .offset = offsetof(struct bench_args, blocks),
+     .value = "N",
+     .fallback = "0",
+     .min = 0,
+     .max = 16,
+     .help = "train: time the backward of N layers between taps; 0: whole steps"},
+    {.name = "width",
+     .kind = CLI_UINT,
+     .offset = offsetof(struct bench_args, width),
+     .value = "N",
+     .fallback = "0",
+     .min = 0,
+     .max = 1024,
+     .help = "with --blocks: 64, 128, 256, 512 or 1024 alone; 0: all of them"},
 };
 
 static const struct cli_example examples[] = {
     {"opu bench train", "rows per second by back-propagation and DFA, against PyTorch"},
+    {"opu bench train --blocks 8", "blocks between taps side by side, against one thread"},
     {"opu bench train --check", "the same as a test: exit 5 if a bar is missed"},
 };
 
