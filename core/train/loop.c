@@ -12,6 +12,7 @@
 
 #include "core/base/fail.h"
 #include "core/base/rng.h"
+#include "core/dfa/blocks.h"
 #include "core/train/schedule.h"
 
 double opu_trainer_clock(void)
@@ -50,13 +51,10 @@ static int not_a_number(const struct opu_trainer *t, const char *what)
                     what, t->at.epochs + 1, t->at.step + 1, kept);
 }
 
-static int train_block(struct opu_trainer *t, size_t block)
+static bool update_block(void *user, size_t block)
 {
-    opu_graph_backward(t->train.graph, block);
-    if (!opu_optim_update(&t->optim, opu_graph_block_params(t->train.graph, block))) {
-        return not_a_number(t, "a parameter became NaN or infinite");
-    }
-    return OPU_OK;
+    struct opu_trainer *const t = user;
+    return opu_optim_update(&t->optim, opu_graph_block_params(t->train.graph, block));
 }
 
 static int train_blocks(struct opu_trainer *t, size_t rows)
@@ -64,16 +62,15 @@ static int train_blocks(struct opu_trainer *t, size_t rows)
     if (t->feedback) {
         OPU_TRY(opu_feedback_submit(t->feedback, rows));
     }
-    int const head = train_block(t, 0);
-    if (t->feedback) {
-        /* What was sent is waited for in any case. */
-        int const light = opu_feedback_wait(t->feedback);
-        OPU_TRY(head < 0 ? head : light);
+    opu_graph_backward(t->train.graph, 0);
+    bool good = update_block(t, 0);
+    /* What was sent is waited for in any case. */
+    int const light = t->feedback ? opu_feedback_wait(t->feedback) : OPU_OK;
+    if (good) {
+        OPU_TRY(light);
+        good = opu_blocks_backward(t->train.graph, OPU_BLOCKS_CHOOSE, update_block, t);
     }
-    for (size_t i = 1; head == OPU_OK && i < opu_graph_blocks(t->train.graph); i++) {
-        OPU_TRY(train_block(t, i));
-    }
-    return head;
+    return good ? OPU_OK : not_a_number(t, "a parameter became NaN or infinite");
 }
 
 static double rate(const struct opu_trainer *t, uint64_t step_in_epoch)
