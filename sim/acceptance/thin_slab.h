@@ -31,7 +31,15 @@ OPU_NODISCARD int opu_thin_slab_run(struct opu_thin_slab *thin, uint64_t seed);
 struct opu_slab opu_thin_slab_of(size_t screens, double variance, double correlation,
                                  double spacing);
 
-/* The tests of light in a slab, for the media group: M2, M3, T7 (slab.c). */
+/* The tests of light in a slab, for the media group: M2, M3 (slab.c), and T7 (memory.c). */
 int opu_accept_slab(struct opu_acceptance *acceptance);
+int opu_accept_memory(struct opu_acceptance *acceptance);
+
+/*
+ * The tilt, in the medium, at which a slab's memory effect falls to half, at any angle (memory.c);
+ * infinite for one screen.
+ */
+OPU_NODISCARD int opu_slab_memory_half(struct opu_context *context, const struct opu_slab *slab,
+                                       double *tilt);
 
 #endif

@@ -5,24 +5,19 @@
  * what a camera can see of the real one's.
  *
  * Memory effect (k in the medium, Delta the tilt). Diffusion through L: C = (q L / sinh q L)^2, q =
- * k Delta, half at q L = 1.4915 (Feng et al., PRL 61, 834, 1988). K screens at distance L' / K
- * (sim/medium/medium_slab.h), for small tilts:
+ * k Delta, half at q L = 1.4915 (Feng et al., PRL 61, 834, 1988). Four screens with L' / ls' = 24
+ * and g = 0.9 (L' / l*' = 2.4, sigma^2 = 6 each) turn light into all directions of the grid's band,
+ * where the formula of small angles is off by far: it has C fall three times as fast. By the one
+ * for any angle (sim/acceptance/memory.c), which depends on k L' Delta alone, C is half at k L'
+ * Delta = 3.570. So the ranges agree where
  *
- *   C = exp(-2 sum_s sigma_s^2 z_s^2 Delta^2 / lc^2) = exp(-(kappa / 3) (L' / l*') (k L' Delta)^2),
- *   kappa = (K - 1)(2 K - 1) / (2 K^2)
- *
- * as sigma^2 = L' / (K ls') and 2 / lc^2 = k^2 (1 - g). Half at k L' Delta = sqrt(3 ln 2 / (kappa
- * L' / l*')). So the ranges agree where
- *
- *   L' = L sqrt(3 ln 2 / (kappa L' / l*')) / 1.4915.
- *
- * With L' / ls' = 24 and g = 0.9, that is L' / l*' = 2.4 and four screens (kappa = 21/32): L' =
- * 0.770 L.
+ *   L' = (3.570 / 1.4915) L = 2.393 L.
  *
  * Spectral width goes as one over the spread of delays, which is about the mean delay behind the
- * light that goes straight: L^2 / (6 D), D = c l* / (3 n), by diffusion; n L'^2 / (2 l*' c) for
- * screens, from <theta^2> = 2 z / l*'. The two can't be had together with the memory effect and L'
- * <= 3 l*': the ratio stands in `unmatched`. At one wavelength nothing depends on it.
+ * light that goes straight: L^2 / (6 D), D = c l* / (3 n), by diffusion; (n L' / c) (3 / 4) <1 /
+ * cos theta - 1> for the three spaces between screens, 0.235 on average over the band, 2/3 of 1 /
+ * lambda an axis. The two can't be had together with the memory effect and L' <= 3 l*': the ratio
+ * stands in `unmatched`. At one wavelength nothing depends on it.
  *
  * Depolarisation: 1/2 behind many l*; a single rough surface leaves the polarisation alone.
  * Total transmission: (z0 + ze) / (L + 2 ze), z0 = l*, ze = (2/3) l* without inner reflections; the
@@ -58,25 +53,27 @@ const struct opu_medium_preset opu_medium_presets[] = {
          .sample = {300.0, 3.0, 1.5, 5.0 / 304.0,
                     "white paint of 300 um as in Liutkus et al., Sci. Rep. 4, 5552 (2014); l* of "
                     "some um is usual for rutile paint, assumed"},
-         .thickness_um = 231.0,
-         .mean_free_path_um = 9.625,
+         .thickness_um = 718.0,
+         .mean_free_path_um = 718.0 / 24.0,
          .anisotropy = 0.9,
          .index = 1.5,
          .depolarised = 0.5,
-         .unmatched = "spectral width (54 times the sample's), backscattering and its open and "
-                      "closed channels, transmission (1 instead of 0.016)"},
+         .unmatched =
+             "spectral width (about 119 times the sample's), backscattering and its open and "
+             "closed channels, transmission (1 instead of 0.016)"},
     [OPU_MEDIUM_ZNO] =
         {.name = "zno",
          .sample = {80.0, 6.0, 1.4, 10.0 / 88.0,
                     "ZnO of 80 +- 25 um, l* = 6 +- 2 um, Popoff et al., PRL 104, 100601 (2010); "
                     "index of a half-filled layer, assumed"},
-         .thickness_um = 61.6,
-         .mean_free_path_um = 61.6 / 24.0,
+         .thickness_um = 191.5,
+         .mean_free_path_um = 191.5 / 24.0,
          .anisotropy = 0.9,
          .index = 1.4,
          .depolarised = 0.5,
-         .unmatched = "spectral width (7 times the sample's), backscattering and its open and "
-                      "closed channels, transmission (1 instead of 0.11)"},
+         .unmatched =
+             "spectral width (about 16 times the sample's), backscattering and its open and "
+             "closed channels, transmission (1 instead of 0.11)"},
     [OPU_MEDIUM_GROUND_GLASS] =
         {.name = "ground-glass",
          .sample = {10.0, 320.0, 1.0, 1.0,

@@ -22,6 +22,9 @@
  *
  *   C_I(Delta) = exp(-2 sum_s sigma^2 (1 - exp(-(z_s Delta)^2 / lc^2)))
  *
+ * for small angles of the light (a tenth: off by 0.01); at any, sim/acceptance/memory.c. Slabs that
+ * are diffuse within the band remember over three times wider tilts than this formula has it.
+ *
  * One step of the grid is a tilt of lambda / (n pitch): a slab narrower than some times its
  * thickness (n pitch < about 2 L) forgets within one step. On wider grids neighbouring entries
  * along the diagonals of H share light, as neighbouring mirrors do on a bench; singular values stay

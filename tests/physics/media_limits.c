@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Media on a grid: what they refuse and why, their identity, presets, drift at random access. */
+/* Media on a grid: what they refuse and why, their identity, drift at random access. */
 #include "media_support.h"
 
 #include "sim/medium/medium_cascade.h"
@@ -339,56 +339,6 @@ static void an_absorbing_rim_takes_light(void **state)
     assert_true(power[1] < 0.8 * power[0] && power[1] > 0.01);
 }
 
-static void presets_are_complete(void **state)
-{
-    (void)state;
-    for (int k = OPU_MEDIUM_GAUSSIAN; k <= OPU_MEDIUM_GROUND_GLASS; ++k) {
-        const struct opu_medium_preset *const preset = &opu_medium_presets[k];
-        struct opu_sim_options options = options_of((enum opu_medium_name)k);
-        assert_non_null(preset->name);
-        assert_non_null(preset->unmatched);
-        assert_true(preset->depolarised >= 0.0 && preset->depolarised <= 0.5);
-        assert_true(opu_medium_depolarised(&options) == preset->depolarised);
-        options.depolarised = 0.125;
-        assert_true(opu_medium_depolarised(&options) == 0.125);
-        if (k < OPU_MEDIUM_PAINT) {
-            continue;
-        }
-        assert_non_null(preset->sample.source);
-        assert_true(preset->sample.transmission > 0.0 && preset->sample.transmission <= 1.0);
-        assert_true(preset->anisotropy >= 0.9);
-        double const transport = preset->mean_free_path_um / (1.0 - preset->anisotropy);
-        assert_true(preset->thickness_um <= 3.0 * transport);
-    }
-    assert_string_equal(opu_medium_presets[OPU_MEDIUM_GROUND_GLASS].name, "ground-glass");
-}
-
-/*
- * Where diffusion's memory effect falls to half, (x / sinh x)^2 = 1/2 at x = k L tilt = 1.4915, the
- * preset's slab does by its own formula, to 3 %: numbers are rounded to three digits, and for four
- * screens of sigma^2 = 6 the formula bends a little.
- */
-static void presets_match_the_memory_effect_of_their_samples(void **state)
-{
-    (void)state;
-    double const x = 1.4915;
-    assert_near(pow(x / sinh(x), 2.0), 0.5, 1e-3, "half of the diffusive memory effect");
-    for (int k = OPU_MEDIUM_PAINT; k <= OPU_MEDIUM_ZNO; ++k) {
-        struct opu_sim_options const options = options_of((enum opu_medium_name)k);
-        struct opu_slab slab;
-        assert_int_equal(opu_slab_from_options(&slab, &options), OPU_OK);
-        double const wave_number = 2.0 * 3.14159265358979 / slab.wavelength_m;
-        double const tilt = x / (wave_number * 1e-6 * opu_medium_presets[k].sample.thickness_um);
-        double sum = 0.0;
-        for (size_t s = 0; s < slab.screens; ++s) {
-            double const z = (double)(slab.screens - 1 - s) * slab.spacing_m;
-            sum += 1.0 - exp(-pow(z * tilt / slab.correlation_m, 2.0));
-        }
-        double const c = exp(-2.0 * slab.variance * sum);
-        assert_near(c, 0.5, 0.015, "memory effect of the preset");
-    }
-}
-
 static int open_context(void **state)
 {
     (void)state;
@@ -417,8 +367,6 @@ int main(void)
         cmocka_unit_test(threads_do_not_move_a_bit),
         cmocka_unit_test(columns_and_rows_agree_from_any_start),
         cmocka_unit_test(an_absorbing_rim_takes_light),
-        cmocka_unit_test(presets_are_complete),
-        cmocka_unit_test(presets_match_the_memory_effect_of_their_samples),
     };
     return cmocka_run_group_tests(tests, open_context, close_context);
 }

@@ -286,6 +286,18 @@ static void options_that_can_have_no_effect_are_refused(void **state)
     opu_context_destroy(context);
 }
 
+static void every_option_says_where_its_default_comes_from(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < OPU_SIM_N_OPTIONS; ++i) {
+        const struct opu_option *const option = &opu_sim_option_table[i];
+        if (option->group == NULL || option->source == NULL || option->source[0] == 0 ||
+            option->fallback == NULL || option->help == NULL) {
+            fail_msg("%s: no group, default, help or source", option->key);
+        }
+    }
+}
+
 /* Noise that is off and said to be 0, a level just below the well, glass of one screen. */
 static void options_that_agree_are_taken(void **state)
 {
@@ -318,6 +330,7 @@ int main(void)
         cmocka_unit_test(two_polarisations_share_the_memory),
         cmocka_unit_test(options_that_can_have_no_effect_are_refused),
         cmocka_unit_test(options_that_agree_are_taken),
+        cmocka_unit_test(every_option_says_where_its_default_comes_from),
         cmocka_unit_test(a_region_that_is_not_simulated_is_refused),
         cmocka_unit_test(pictures_show_grains_of_the_size_asked),
         cmocka_unit_test(a_picture_shows_the_field_told),
