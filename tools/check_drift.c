@@ -96,25 +96,29 @@ static void judge(struct check *check, const struct drift *drift)
                                           .x = drift->time_s,
                                           .measured = drift->seen,
                                           .expected = expected};
-    check_take(check,
-               &(struct opu_check_row){.name = "probe right after calibration",
-                                       .formula = "1: the matrix has had no time to move",
-                                       .value = drift->seen[0],
-                                       .low = 1.0 - PROBE_NOISE,
-                                       .high = 1.0 + PROBE_NOISE,
-                                       .samples = 0.0},
-               false, "noise of one probe");
+    check_take(
+        check,
+        &(struct opu_check_row){.name = "probe right after calibration",
+                                .formula = "1: the matrix has had no time to move; correlation of "
+                                           "a fixed pattern's answers (core/device/probe.c)",
+                                .value = drift->seen[0],
+                                .low = 1.0 - PROBE_NOISE,
+                                .high = 1.0 + PROBE_NOISE,
+                                .samples = 0.0},
+        false, "noise of one probe");
     char why[96];
     snprintf(why, sizeof why, "%.3g left after %.3g s", last, drift->time_s[drift->n - 1]);
-    check_take(check,
-               &(struct opu_check_row){.name = "decorrelation time",
-                                       .formula = "exp(-t / tau), fitted: Ornstein-Uhlenbeck",
-                                       .value = tau,
-                                       .unit = "s",
-                                       .low = -(double)INFINITY,
-                                       .high = (double)INFINITY,
-                                       .curve = &curve},
-               false, why);
+    check_take(
+        check,
+        &(struct opu_check_row){
+            .name = "decorrelation time",
+            .formula = "exp(-t / tau), fitted (Uhlenbeck and Ornstein, Phys. Rev. 36, 823, 1930)",
+            .value = tau,
+            .unit = "s",
+            .low = -(double)INFINITY,
+            .high = (double)INFINITY,
+            .curve = &curve},
+        false, why);
     struct check_curve *const drawn = check_latest_curve(check);
     if (drawn != NULL) {
         drawn->log_x = true;

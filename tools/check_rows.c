@@ -85,6 +85,11 @@ static int linearity(struct check *check)
         check_add(check, "linearity error", relative, "", check_verdict_of(relative <= bar),
                   "<= %.3g (noise explains %.3g)", bar, predicted);
     }
+    check_explain(
+        check,
+        "B (x - y) = B x - B y, fields add (Goodman, Fourier Optics, 2.2); rms error over "
+        "rms answer, 1.3 times what the formula of the read-out's noise leaves",
+        (double)(pairs * m));
     return OPU_OK;
 }
 
@@ -214,10 +219,13 @@ int check_matrix(struct check *check)
     check_add(check, "entries' mean", sum.mean, "",
               check_verdict_of(v > 0.0 && fabs(sum.mean) <= mean_bar + 1e-6), "0 +- %.2g",
               mean_bar + 1e-6);
-    check_explain(check, "E B = 0: circular Gaussian entries; 4 deviations", sum.n);
+    check_explain(check, "E B = 0: circular Gaussian entries (Goodman, Speckle, 2); 4 deviations",
+                  sum.n);
     check_add(check, "entries' variance", v, "", check_verdict_of(fabs(v - 1.0) <= variance_bar),
               "1 +- %.2g (2 %% for the gain)", variance_bar);
-    check_explain(check, "E B^2 = 1, the scale that projections promise; 4 deviations", sum.n);
+    check_explain(check,
+                  "E B^2 = 1, the scale that projections promise (opu/projection.h); 4 deviations",
+                  sum.n);
     if (!(v > 0.0)) {
         check_add(check, "entries' kurtosis", (double)NAN, "", CHECK_FAIL, "3 (Gaussian)");
         return OPU_OK;
@@ -230,8 +238,8 @@ int check_matrix(struct check *check)
               check_verdict_of(fabs(sum.kurtosis - 3.0) <= kurtosis_bar), "3 +- %.2g (Gaussian)",
               kurtosis_bar);
     check_explain(check,
-                  "E B^4 / (E B^2)^2 = 3 for a Gaussian, deviation sqrt(24 / entries); each "
-                  "input's column over its rms, as light may be uneven",
+                  "E B^4 / (E B^2)^2 = 3 for a Gaussian, deviation sqrt(24 / entries) (Goodman, "
+                  "Speckle, 2); each input's column over its rms, as light may be uneven",
                   sum.kurtosis_samples);
     return OPU_OK;
 }
@@ -274,6 +282,11 @@ static int repeatability(struct check *check)
     double const bar = isnan(predicted) ? 0.95 : predicted - 0.01;
     check_add(check, "repeated answer", seen, "", check_verdict_of(seen >= bar),
               "correlation >= %.4f", bar);
+    check_explain(
+        check,
+        "rho = 1 / (1 + noise / signal) of two answers (Pearson's correlation), less 0.01; "
+        "noise by the read-out's formula",
+        (double)n);
 
     opu_device_clock_set(check->device, clock);
     status = project(check, rows, check->again);
@@ -281,6 +294,7 @@ static int repeatability(struct check *check)
     check_add(check, "same frame numbers", same ? 1.0 : 0.0, "",
               computed || same ? check_verdict_of(same) : CHECK_NONE,
               computed ? "1: the same bits" : "1: the same bits (simulators only)");
+    check_explain(check, "noise and drift follow from the frame's number (opu/device.h)", 0.0);
     return status;
 }
 
@@ -322,6 +336,12 @@ static int noise(struct check *check)
         check_add(check, "signal to noise", db, "dB", check_verdict_of(fabs(db - wanted) <= bar),
                   "%.2f +- %.2f (shot, read, ADC)", wanted, bar);
     }
+    check_explain(
+        check,
+        "10 log10(Var B x / noise), x = 1; noise of phaseN (ns + nr + sr^2 + sq^2) / (N nr) "
+        "(Gross et al., arXiv 1206.1475), of the others as in the group read-out; 0.2 dB, 4 "
+        "deviations",
+        (double)(rows * m));
     return OPU_OK;
 }
 
@@ -346,9 +366,11 @@ static int rate(struct check *check)
     }
     opu_device_clock_set(check->device, clock);
     check_add(check, "rate here", rows / taken, "rows/s", CHECK_NONE, "for information");
+    check_explain(check, "rows over the time they took, a third of a second (opu_project())", 0.0);
     if (check->frames && caps->frame_rate_hz > 0.0) {
         check_add(check, "rate of the optics", caps->frame_rate_hz / (double)per_row, "rows/s",
                   CHECK_NONE, "%.4g frames/s, %zu a row", caps->frame_rate_hz, per_row);
+        check_explain(check, "frames a second over frames a row (the device's facts)", 0.0);
     }
     return status;
 }
@@ -368,6 +390,11 @@ static int saturation(struct check *check)
             (check->linear ? 1e-5 : 1e-4) + (check->linear ? 0.04 : 0.2) / (double)check->n_out;
         check_add(check, "saturated pixels", share, "", check_verdict_of(share <= bar), "<= %g",
                   bar);
+        check_explain(
+            check,
+            "P(|R + S|^2 > full well) <= saturation, S circular Gaussian (Goodman, Speckle, "
+            "2; core/device/calibrate.c), with room for one bright pixel",
+            (double)(after.pixels - before->pixels));
     }
     return status;
 }

@@ -206,7 +206,7 @@ static void judge_edges(struct check *check, const struct spectrum *law)
     check_take(check,
                &(struct opu_check_row){
                    .name = "smallest singular value",
-                   .formula = "1 - gamma^-1/2 with Tracy and Widom's shift and scatter",
+                   .formula = "1 - gamma^-1/2 with Tracy and Widom's shift and scatter (as above)",
                    .value = law->values[0],
                    .low = bottom - 4.0 * low_scatter - modes,
                    .high = bottom + 4.0 * low_scatter + modes,

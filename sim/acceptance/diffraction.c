@@ -146,17 +146,16 @@ static int rectangle(struct opu_acceptance *acceptance, size_t pixels, double ba
     snprintf(name, sizeof(name), "rectangular aperture, %zu px", pixels);
     snprintf(drawn, sizeof(drawn), "%.2f x %.2f px", a, b);
     return opu_accept(
-        acceptance,
-        (struct opu_check_row){
-            .test = "A6",
-            .name = name,
-            .formula = "U = sinc(a fx) sinc(b fy), to 8 lambda f / a (Goodman, 4.4.1); largest "
-                       "|dU| / peak",
-            .drawn = drawn,
-            .value = worst,
-            .unit = "",
-            .low = 0.0,
-            .high = bar});
+        acceptance, (struct opu_check_row){.test = "A6",
+                                           .name = name,
+                                           .formula = "U = sinc(a fx) sinc(b fy), to 8 lambda f / "
+                                                      "a (Goodman, Fourier Optics, 4.4.1); largest "
+                                                      "|dU| / peak",
+                                           .drawn = drawn,
+                                           .value = worst,
+                                           .unit = "",
+                                           .low = 0.0,
+                                           .high = bar});
 }
 
 /* A8: width, curvature and Gouy phase of a Gaussian beam, from the field on and off the axis. */
@@ -192,9 +191,9 @@ static int gaussian_beam(struct opu_acceptance *acceptance)
         {"Gaussian beam, width",
          "w = w0 sqrt(1 + (z/zR)^2) (Siegman, Lasers, 17.1); relative error",
          fabs(width_m / (waist * pitch_m * sqrt(1.0 + ratio * ratio)) - 1.0)},
-        {"Gaussian beam, curvature", "R = z (1 + (zR/z)^2); relative error",
+        {"Gaussian beam, curvature", "R = z (1 + (zR/z)^2) (Siegman, Lasers, 17.1); relative error",
          fabs(radius_m / (z_m * (1.0 + 1.0 / (ratio * ratio))) - 1.0)},
-        {"Gaussian beam, Gouy phase", "-atan(z/zR); error in radians",
+        {"Gaussian beam, Gouy phase", "-atan(z/zR) (Siegman, Lasers, 17); error in radians",
          fabs(carg(on_axis) + atan(ratio))},
     };
     char drawn[80];
@@ -269,7 +268,9 @@ static int talbot(struct opu_acceptance *acceptance)
                 .test = "A9",
                 .name = halves == 1 ? "Talbot image at half the distance, shifted by p / 2"
                                     : "Talbot image of a cosine grating",
-                .formula = "zT = lambda / (1 - sqrt(1 - (lambda/p)^2)); correlation with the image",
+                .formula =
+                    "zT = lambda / (1 - sqrt(1 - (lambda/p)^2)), exact for orders 0, +-1 (Goodman, "
+                    "Fourier Optics, 4.5.2, not paraxial); correlation with the image",
                 .drawn = drawn,
                 .value = correlation(seen, wanted, GRID),
                 .unit = "",
@@ -328,18 +329,17 @@ static int direct_integral(struct opu_acceptance *acceptance)
     OPU_TRY(status);
     char drawn[80];
     snprintf(drawn, sizeof(drawn), "w0 = %.2f lambda, z = %.1f lambda", waist, z);
-    return opu_accept(
-        acceptance,
-        (struct opu_check_row){
-            .test = "A10",
-            .name = "Rayleigh-Sommerfeld integral, 64 x 64",
-            .formula = "U = sum of U0 h dx^2, h = z e^ikr (1/r - ik) / (2 pi r^2) (Goodman, 3.5); "
-                       "largest |dU| / peak",
-            .drawn = drawn,
-            .value = worst / largest,
-            .unit = "",
-            .low = 0.0,
-            .high = 1e-3});
+    return opu_accept(acceptance, (struct opu_check_row){
+                                      .test = "A10",
+                                      .name = "Rayleigh-Sommerfeld integral, 64 x 64",
+                                      .formula = "U = sum of U0 h dx^2, h = z e^ikr (1/r - ik) / "
+                                                 "(2 pi r^2) (Goodman, Fourier Optics, 3.5); "
+                                                 "largest |dU| / peak",
+                                      .drawn = drawn,
+                                      .value = worst / largest,
+                                      .unit = "",
+                                      .low = 0.0,
+                                      .high = 1e-3});
 }
 
 /*
@@ -372,15 +372,16 @@ static int arago(struct opu_acceptance *acceptance)
     char drawn[80];
     snprintf(drawn, sizeof(drawn), "a = %.1f lambda, z = %.1f lambda", radius, z);
     return opu_accept(
-        acceptance,
-        (struct opu_check_row){.test = "A11",
-                               .name = "spot of Arago, relative to the formula",
-                               .formula = "I = I0 z^2 / (z^2 + a^2), on the axis behind a disc",
-                               .drawn = drawn,
-                               .value = intensity / pow(z / path * average, 2.0),
-                               .unit = "",
-                               .low = 0.99,
-                               .high = 1.01});
+        acceptance, (struct opu_check_row){
+                        .test = "A11",
+                        .name = "spot of Arago, relative to the formula",
+                        .formula = "I = I0 z^2 / (z^2 + a^2), on the axis behind a disc: "
+                                   "Rayleigh-Sommerfeld's integral (Goodman, Fourier Optics, 3.5)",
+                        .drawn = drawn,
+                        .value = intensity / pow(z / path * average, 2.0),
+                        .unit = "",
+                        .low = 0.99,
+                        .high = 1.01});
 }
 
 int opu_accept_diffraction(struct opu_acceptance *acceptance)

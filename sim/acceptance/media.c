@@ -73,10 +73,14 @@ static int unitarity_of(struct opu_acceptance *acceptance, enum opu_medium_name 
         const char *test, *name, *formula;
         double bar;
     } rows[4] = {
-        {"A3", "energy, float", "|Hx|^2 = |x|^2 on the whole grid", 1e-5},
-        {"A4", "adjoint, float", "<Hx, y> = <x, H^y>", 1e-5},
-        {"A3", "energy, double", "|Hx|^2 = |x|^2 on the whole grid", 1e-12},
-        {"A4", "adjoint, double", "<Hx, y> = <x, H^y>", 1e-12},
+        {"A3", "energy, float",
+         "|Hx|^2 = |x|^2 on the whole grid: unitary steps (sim/medium/medium_grid.h)", 1e-5},
+        {"A4", "adjoint, float", "<Hx, y> = <x, H^y> (definition of the adjoint; sim/wave/chain.h)",
+         1e-5},
+        {"A3", "energy, double",
+         "|Hx|^2 = |x|^2 on the whole grid: unitary steps (sim/medium/medium_grid.h)", 1e-12},
+        {"A4", "adjoint, double",
+         "<Hx, y> = <x, H^y> (definition of the adjoint; sim/wave/chain.h)", 1e-12},
     };
     for (int q = 0; q < 4; ++q) {
         char title[TEXT];
@@ -168,7 +172,8 @@ static int ways(struct opu_acceptance *acceptance)
             acceptance,
             (struct opu_check_row){.test = "M1",
                                    .name = "matrix by columns, by adjoint rows, matrix-free",
-                                   .formula = "one H, three ways: relative difference",
+                                   .formula = "one H by columns, by adjoint rows, matrix-free: "
+                                              "relative difference (sim/medium/medium.h)",
                                    .drawn = drawn,
                                    .value = worst,
                                    .low = 0.0,
@@ -363,7 +368,8 @@ static int contrast_of(struct opu_acceptance *acceptance, const struct opu_sim_o
         acceptance,
         (struct opu_check_row){.test = "M5",
                                .name = name,
-                               .formula = "infinite memory effect: far from Marchenko-Pastur",
+                               .formula = "one screen: infinite memory effect (Feng et al., PRL "
+                                          "61, 834, 1988), far from Marchenko-Pastur",
                                .value = opu_marchenko_pastur_distance(s, n, (double)m / (double)n),
                                .low = 0.1,
                                .high = (double)INFINITY,

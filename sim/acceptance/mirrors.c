@@ -209,7 +209,8 @@ static int accept_blaze(struct opu_acceptance *acceptance)
         (struct opu_check_row){
             .test = "A12",
             .name = "blazed number: middle of one mirror's light against the orders, error",
-            .formula = "mu = |(4 d / (sqrt2 lambda) sin theta_B cos(theta_B - alpha)) mod 2 - 1|",
+            .formula = "mu = |(4 d / (sqrt2 lambda) sin theta_B cos(theta_B - alpha)) mod 2 - 1| "
+                       "(arXiv 2311.17496, sec. 2)",
             .drawn = scene.text,
             .value = fabs(mu - opu_dmd_blaze(chip, scene.wavelength_m, scene.incidence_rad)),
             .unit = "",
@@ -283,7 +284,8 @@ static int accept_double_slit(struct opu_acceptance *acceptance)
         acceptance, (struct opu_check_row){
                         .test = "A12",
                         .name = "double slit of two lines of mirrors, three fringes, largest error",
-                        .formula = "cos^2(pi D s / lambda) sinc^2(w s / lambda)",
+                        .formula = "cos^2(pi D s / lambda) sinc^2(w s / lambda) (Goodman, Fourier "
+                                   "Optics, 4.4.1: Fraunhofer)",
                         .drawn = text,
                         .value = worst,
                         .unit = "",
@@ -321,14 +323,15 @@ static int accept_leakage(struct opu_acceptance *acceptance)
     snprintf(text, sizeof(text), "%s, %zu inputs, contrast %.0f : 1", setup.chip->name,
              setup.n_inputs, 1.0 / setup.leakage);
     return opu_accept(
-        acceptance, (struct opu_check_row){.test = "A12",
-                                           .name = "all mirrors off over all on, over the leakage",
-                                           .formula = "|sum off_j|^2 / |sum on_j|^2 = leakage",
-                                           .drawn = text,
-                                           .value = off * off / (on * on) / setup.leakage,
-                                           .unit = "",
-                                           .low = 1.0 - 1e-5,
-                                           .high = 1.0 + 1e-5});
+        acceptance,
+        (struct opu_check_row){.test = "A12",
+                               .name = "all mirrors off over all on, over the leakage",
+                               .formula = "|sum off_j|^2 / |sum on_j|^2 = leakage (sim/dmd.h)",
+                               .drawn = text,
+                               .value = off * off / (on * on) / setup.leakage,
+                               .unit = "",
+                               .low = 1.0 - 1e-5,
+                               .high = 1.0 + 1e-5});
 }
 
 static int accept_beam(struct opu_acceptance *acceptance)
@@ -354,16 +357,17 @@ static int accept_beam(struct opu_acceptance *acceptance)
     char text[80];
     snprintf(text, sizeof(text), "%s, %zu inputs, beam %.3f", setup.chip->name, setup.n_inputs,
              setup.beam);
-    return opu_accept(acceptance,
-                      (struct opu_check_row){
-                          .test = "A12",
-                          .name = "beam on the macro-pixels and their mean power, largest error",
-                          .formula = "step_j ~ exp(-r^2 / w^2), mean step_j^2 = (1 - eps)^2",
-                          .drawn = text,
-                          .value = opu_accept_worse(worst, fabs(power - 1.0)),
-                          .unit = "",
-                          .low = 0.0,
-                          .high = 1e-5});
+    return opu_accept(
+        acceptance,
+        (struct opu_check_row){
+            .test = "A12",
+            .name = "beam on the macro-pixels and their mean power, largest error",
+            .formula = "step_j ~ exp(-r^2 / w^2), mean step_j^2 = (1 - eps)^2 (sim/dmd.h)",
+            .drawn = text,
+            .value = opu_accept_worse(worst, fabs(power - 1.0)),
+            .unit = "",
+            .low = 0.0,
+            .high = 1e-5});
 }
 
 static int accept_dead(struct opu_acceptance *acceptance)
@@ -397,7 +401,7 @@ static int accept_dead(struct opu_acceptance *acceptance)
             .test = "A12",
             .name = "stuck mirrors: their share, the half of them that is on, the spread between "
                     "macro-pixels, largest deviation",
-            .formula = "binomial: N p (1 - p), N / 4, p / ((1 - p) M)",
+            .formula = "binomial: N p (1 - p), N / 4, p / ((1 - p) M) (sim/dmd.h)",
             .drawn = text,
             .value = fmax(fabs(share_z), fmax(fabs(half_z), fabs(spread_z))),
             .unit = "sigma",

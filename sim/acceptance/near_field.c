@@ -119,15 +119,16 @@ static int near_field(struct opu_acceptance *acceptance, bool show)
                                           .expected = wanted};
     return opu_accept(
         acceptance,
-        (struct opu_check_row){.test = "A7",
-                               .name = "near field of a rectangle, window 16 times as wide",
-                               .formula = "U = products of C + iS (Goodman, 4.5.1); largest |dU|",
-                               .drawn = drawn,
-                               .value = worst,
-                               .unit = "",
-                               .low = 0.0,
-                               .high = 1e-2,
-                               .curve = show ? &curve : NULL});
+        (struct opu_check_row){
+            .test = "A7",
+            .name = "near field of a rectangle, window 16 times as wide",
+            .formula = "U = products of C + iS (Goodman, Fourier Optics, 4.5.1); largest |dU|",
+            .drawn = drawn,
+            .value = worst,
+            .unit = "",
+            .low = 0.0,
+            .high = 1e-2,
+            .curve = show ? &curve : NULL});
 }
 
 /*
@@ -160,15 +161,18 @@ static int edge(struct opu_acceptance *acceptance)
     OPU_TRY(status);
     char drawn[80];
     snprintf(drawn, sizeof(drawn), "sqrt(lambda z / 2) = %.1f px", scale);
-    status =
-        opu_accept(acceptance, (struct opu_check_row){.test = "A7",
-                                                      .name = "intensity on the edge of a shadow",
-                                                      .formula = "I(edge) = 1/4 of the open field",
-                                                      .drawn = drawn,
-                                                      .value = on_edge,
-                                                      .unit = "",
-                                                      .low = 0.24,
-                                                      .high = 0.26});
+    status = opu_accept(
+        acceptance,
+        (struct opu_check_row){
+            .test = "A7",
+            .name = "intensity on the edge of a shadow",
+            .formula =
+                "I(edge) = 1/4 of the open field (Goodman, Fourier Optics, 4.5.1: C(0) = S(0) = 0)",
+            .drawn = drawn,
+            .value = on_edge,
+            .unit = "",
+            .low = 0.24,
+            .high = 0.26});
     if (status != 0) {
         return status;
     }
@@ -177,7 +181,7 @@ static int edge(struct opu_acceptance *acceptance)
         (struct opu_check_row){.test = "A7",
                                .name = "field across the edge of a shadow",
                                .formula = "U = (1 - i) / 2 ((1 + i) / 2 + C(v) + i S(v)), |v| < 5 "
-                                          "(Goodman, 4.5.1); largest |dU|",
+                                          "(Goodman, Fourier Optics, 4.5.1); largest |dU|",
                                .drawn = drawn,
                                .value = worst,
                                .unit = "",

@@ -371,7 +371,8 @@ static int accept_saturation(struct opu_acceptance *acceptance, struct rig *rig)
     struct opu_check_row const row = {
         .test = "A15",
         .name = "pixels told as saturated under speckle of a fifth of the well, over theory",
-        .formula = "P(e > well), I exponential, spread by noise and PRNU",
+        .formula = "P(e > well), I exponential (Goodman, Speckle, 3.2), spread by noise and PRNU "
+                   "(sim/camera/camera.h)",
         .drawn = rig->drawn,
         .value = told == seen ? told / (n * wanted) : (double)NAN,
         .unit = "",

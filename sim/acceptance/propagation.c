@@ -260,12 +260,22 @@ static const struct {
     const char *test, *name, *formula;
     measure_fn measure;
 } tests[] = {
-    {"A1", "no distance, no change", "H(0) = 1; largest |E' - E| / rms", measure_identity},
-    {"A2", "forth and back", "H(-z) H(z) = 1, z < n p^2 / lambda; largest |E' - E| / rms",
+    {"A1", "no distance, no change",
+     "H(0) = 1; largest |E' - E| / rms (angular spectrum: Goodman, Fourier Optics, 3.10)",
+     measure_identity},
+    {"A2", "forth and back",
+     "H(-z) H(z) = 1, z < n p^2 / lambda; largest |E' - E| / rms (Goodman, Fourier Optics, 3.10.2)",
      measure_return},
-    {"A3", "energy", "| |Hx|^2 / |x|^2 - 1 |, pitch >= lambda / sqrt2", measure_energy},
-    {"A4", "adjoint", "|<Hx,y> - <x,H*y>| / rms <Hx,y>, all steps, drawn windows", measure_adjoint},
-    {"A13", "two distances are their sum", "H(z1) H(z2) = H(z1 + z2); largest difference / rms",
+    {"A3", "energy",
+     "| |Hx|^2 / |x|^2 - 1 |, pitch >= lambda / sqrt2: |H| = 1, Parseval (Goodman, Fourier Optics, "
+     "2.1.3, 3.10.2)",
+     measure_energy},
+    {"A4", "adjoint",
+     "|<Hx,y> - <x,H*y>| / rms <Hx,y>, all steps, drawn windows (definition of the adjoint; "
+     "sim/wave/chain.h)",
+     measure_adjoint},
+    {"A13", "two distances are their sum",
+     "H(z1) H(z2) = H(z1 + z2); largest difference / rms (Goodman, Fourier Optics, 3.10.2)",
      measure_semigroup},
 };
 

@@ -140,7 +140,8 @@ static int spectrum(struct statistics *s)
                       .test = "T5",
                       .name = "singular values against Marchenko-Pastur, largest distance",
                       .formula = "rho(s) = gamma / (pi s) sqrt((s^2 - s-^2)(s+^2 - s^2)); a rigid "
-                                 "spectrum: .02 for independent entries, .05 for physical media",
+                                 "spectrum: .02 for independent entries, .05 for physical media "
+                                 "(Marchenko and Pastur, Math. USSR Sb. 1, 457, 1967)",
                       .value = opu_marchenko_pastur_distance(values, n, gamma),
                       .low = 0.0,
                       .high = s->ideal ? 0.02 : 0.05,
@@ -256,21 +257,23 @@ static int projections(struct statistics *s)
     }
     double const bar2 = ACCEPT_SIGMAS * sqrt(2.0 / PAIRS);
     double const bar = ACCEPT_SIGMAS * sqrt(1.0 / (double)(m * PAIRS));
-    ACCEPT_TRY(row(
-        s, (struct opu_check_row){.test = "T13",
-                                  .name = "inner products kept: mean square error over its formula",
-                                  .formula = "Var <Bx, By> = (|x|^2 |y|^2 + (x y)^2) / m",
-                                  .value = score2,
-                                  .low = fmax(1.0 - bar2, 0.0),
-                                  .high = 1.0 + bar2,
-                                  .samples = PAIRS}));
-    return row(s, (struct opu_check_row){.test = "T13",
-                                         .name = "lengths kept: mean of |Bx|^2 / |x|^2",
-                                         .formula = "1, spread sqrt(2 / m)",
-                                         .value = length,
-                                         .low = 1.0 - bar,
-                                         .high = 1.0 + bar,
-                                         .samples = (double)m * PAIRS});
+    ACCEPT_TRY(row(s, (struct opu_check_row){
+                          .test = "T13",
+                          .name = "inner products kept: mean square error over its formula",
+                          .formula = "Var <Bx, By> = (|x|^2 |y|^2 + (x y)^2) / m (fourth moments "
+                                     "of normal numbers: Isserlis, Biometrika 12, 134, 1918)",
+                          .value = score2,
+                          .low = fmax(1.0 - bar2, 0.0),
+                          .high = 1.0 + bar2,
+                          .samples = PAIRS}));
+    return row(s, (struct opu_check_row){
+                      .test = "T13",
+                      .name = "lengths kept: mean of |Bx|^2 / |x|^2",
+                      .formula = "1, spread sqrt(2 / m) (Johnson and Lindenstrauss, 1984)",
+                      .value = length,
+                      .low = 1.0 - bar,
+                      .high = 1.0 + bar,
+                      .samples = (double)m * PAIRS});
 }
 
 static int all_of(struct statistics *s)

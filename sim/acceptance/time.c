@@ -37,9 +37,12 @@ static double of_screens(double x, double b)
 }
 
 static const struct law laws[] = {
-    {OPU_MEDIUM_GAUSSIAN, "gaussian", "rho = exp(-dt / tau)", exponential},
-    {OPU_MEDIUM_SLAB, "slab", "rho = exp(-b (1 - exp(-dt / (b tau)))), b = L / ls", of_screens},
-    {OPU_MEDIUM_CASCADE, "cascade", "rho = exp(-b (1 - exp(-dt / (b tau)))), b = 256", of_screens},
+    {OPU_MEDIUM_GAUSSIAN, "gaussian",
+     "rho = exp(-dt / tau): Ornstein-Uhlenbeck (sim/medium/drift.h)", exponential},
+    {OPU_MEDIUM_SLAB, "slab",
+     "rho = exp(-b (1 - exp(-dt / (b tau)))), b = L / ls (sim/medium/medium_slab.h)", of_screens},
+    {OPU_MEDIUM_CASCADE, "cascade",
+     "rho = exp(-b (1 - exp(-dt / (b tau)))), b = 256 (sim/medium/medium_cascade.c)", of_screens},
 };
 
 /* Correlation of two matrices: fields, and intensities (<I I'> / (<I> <I'>) - 1). */
@@ -111,14 +114,15 @@ static int tell(struct opu_acceptance *acceptance, const struct moving *moving,
     double const bar2 = sigmas * opu_estimate_error(&moving->intensity);
     return opu_accept(
         acceptance,
-        (struct opu_check_row){.test = "T11",
-                               .name = name,
-                               .formula = "<I I'> / <I>^2 - 1 = rho^2",
-                               .drawn = drawn,
-                               .value = opu_estimate_mean(&moving->intensity) - wanted * wanted,
-                               .low = -bar2,
-                               .high = bar2,
-                               .samples = samples});
+        (struct opu_check_row){
+            .test = "T11",
+            .name = name,
+            .formula = "<I I'> / <I>^2 - 1 = rho^2 (Siegert's relation: circular Gaussian fields)",
+            .drawn = drawn,
+            .value = opu_estimate_mean(&moving->intensity) - wanted * wanted,
+            .low = -bar2,
+            .high = bar2,
+            .samples = samples});
 }
 
 static int drift_of(struct opu_acceptance *acceptance, const struct law *law)
