@@ -4,8 +4,8 @@
 #include "core/nn/bmm_kernels.h"
 
 #include "core/base/isa.h"
+#include "core/nn/lanes.h"
 
-#define LANES 16
 /* Columns of c kept in registers. */
 #define WIDE 64
 #define NARROW 16
@@ -36,31 +36,12 @@
 PANEL(wide_panel, WIDE)
 PANEL(narrow_panel, NARROW)
 
-static float dot(const float *restrict a, const float *restrict b, size_t n)
-{
-    float lane[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        for (size_t l = 0; l < LANES; l++) {
-            lane[l] += a[i + l] * b[i + l];
-        }
-    }
-    for (size_t l = 0; i < n; i++, l++) {
-        lane[l] += a[i] * b[i];
-    }
-    float sum = 0.0f;
-    for (size_t l = 0; l < LANES; l++) {
-        sum += lane[l];
-    }
-    return sum;
-}
-
 static void dots(const struct opu_small_gemm *g)
 {
     for (size_t i = 0; i < g->m; i++) {
         float *const c = g->c + i * g->c_stride;
         for (size_t j = 0; j < g->n; j++) {
-            float const sum = dot(g->a + i * g->a_row, g->b + j * g->b_stride, g->k);
+            float const sum = opu_lanes_dot(g->a + i * g->a_row, g->b + j * g->b_stride, g->k);
             c[j] = g->accumulate ? c[j] + sum : sum;
         }
     }

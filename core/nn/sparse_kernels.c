@@ -7,86 +7,69 @@
 
 #include "core/base/isa.h"
 #include "core/base/vmath.h"
+#include "core/nn/lanes.h"
 
-/* Columns kept in registers: wide and narrow panels. */
-#define WIDE 64
-#define NARROW 16
-/* Lanes of a dot product; heads that a softmax treats together. */
+/* Heads that a softmax treats together. */
 #define LANES 16
+/* Entries ahead whose rows of x are asked for: about a miss of all caches at ten cycles each. */
+#define AHEAD 24
 
-static inline float weight_of(const struct opu_spmm_rows *work, size_t k, size_t head)
+/* The entries of one row's product for one head. */
+struct entries {
+    size_t first, end, last; /* last: of the pattern, so that looking ahead stays inside */
+    const uint32_t *from, *entry;
+    const float *weights, *x;
+    size_t stride, heads;
+};
+
+static inline float weight_at(const struct entries *e, size_t k)
 {
-    if (work->weights == NULL) {
+    if (e->weights == NULL) {
         return 1.0f;
     }
-    size_t const e = work->entry == NULL ? k : work->entry[k];
-    return work->weights[e * work->product->heads + head];
+    return e->weights[(e->entry == NULL ? k : e->entry[k]) * e->heads];
 }
 
-/* n <= NARROW or n == WIDE columns of one row, from column c on. */
-#define PANEL(name, size) \
-    static void name(const struct opu_spmm_rows *work, size_t row, size_t head, size_t c, \
-                     size_t n) \
-    { \
-        const struct opu_sparse_product *const p = work->product; \
-        float acc[size] = {0}; \
-        for (size_t k = work->start[row]; k < work->start[row + 1]; k++) { \
-            float const w = weight_of(work, k, head); \
-            const float *const x = p->x + work->from[k] * p->x_stride + c; \
-            if (n == (size)) { \
-                for (size_t j = 0; j < (size); j++) { \
-                    acc[j] += w * x[j]; \
-                } \
-            } else { \
-                for (size_t j = 0; j < n; j++) { \
-                    acc[j] += w * x[j]; \
-                } \
-            } \
-        } \
-        float *const y = p->y + row * p->y_stride + c; \
-        for (size_t j = 0; j < n; j++) { \
-            y[j] = p->accumulate ? y[j] + acc[j] : acc[j]; \
-        } \
-    }
+static inline const float *row_at(const struct entries *e, size_t k)
+{
+    size_t const next = k + AHEAD < e->last ? k + AHEAD : e->last;
+    __builtin_prefetch(e->x + e->from[next] * e->stride);
+    return e->x + e->from[k] * e->stride;
+}
 
-PANEL(wide_panel, WIDE)
-PANEL(narrow_panel, NARROW)
+/* y[0 .. width) */
+static void sum_entries(struct entries e, float *y, size_t width, bool accumulate)
+{
+    for (; width >= OPU_WIDE; width -= OPU_WIDE, e.x += OPU_WIDE, y += OPU_WIDE) {
+        OPU_SUM_WIDE(y, accumulate, e.first, e.end, weight_at(&e, k), row_at(&e, k));
+    }
+    size_t done;
+    for (; width > 0; width -= done, e.x += done, y += done) {
+        OPU_SUM_SOME(done, y, width, accumulate, e.first, e.end, weight_at(&e, k), row_at(&e, k));
+    }
+}
 
 static void spmm_rows(const struct opu_spmm_rows *work, size_t first, size_t end)
 {
-    size_t const heads = work->product->heads;
-    size_t const width = work->product->width / heads;
+    const struct opu_sparse_product *const p = work->product;
+    size_t const width = p->width / p->heads;
+    size_t const last = work->start[end] > 0 ? work->start[end] - 1 : 0;
     for (size_t row = first; row < end; row++) {
-        for (size_t head = 0; head < heads; head++) {
-            size_t const from = head * width;
-            size_t c = 0;
-            for (; c + WIDE <= width; c += WIDE) {
-                wide_panel(work, row, head, from + c, WIDE);
-            }
-            for (; c < width; c += NARROW) {
-                narrow_panel(work, row, head, from + c, width - c < NARROW ? width - c : NARROW);
-            }
+        for (size_t head = 0; head < p->heads; head++) {
+            struct entries const e = {
+                .first = work->start[row],
+                .end = work->start[row + 1],
+                .last = last,
+                .from = work->from,
+                .entry = work->entry,
+                .weights = work->weights == NULL ? NULL : work->weights + head,
+                .x = p->x + head * width,
+                .stride = p->x_stride,
+                .heads = p->heads,
+            };
+            sum_entries(e, p->y + row * p->y_stride + head * width, width, p->accumulate);
         }
     }
-}
-
-static float dot(const float *restrict a, const float *restrict b, size_t n)
-{
-    float lane[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES) {
-        for (size_t l = 0; l < LANES; l++) {
-            lane[l] += a[i + l] * b[i + l];
-        }
-    }
-    for (size_t l = 0; i < n; i++, l++) {
-        lane[l] += a[i] * b[i];
-    }
-    float sum = 0.0f;
-    for (size_t l = 0; l < LANES; l++) {
-        sum += lane[l];
-    }
-    return sum;
 }
 
 /* The entries of row i. */
@@ -99,7 +82,7 @@ static void row_dots(const struct opu_edge_dots *work, size_t i)
         const float *const x = work->x + (work->transpose ? i : j) * work->x_stride;
         float *const dw = work->dw + e * work->dw_stride;
         for (size_t h = 0; h < work->heads; h++) {
-            float const sum = dot(dy + h * work->width, x + h * work->width, work->width);
+            float const sum = opu_lanes_dot(dy + h * work->width, x + h * work->width, work->width);
             dw[h] = work->accumulate ? dw[h] + sum : sum;
         }
     }
