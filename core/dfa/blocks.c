@@ -12,9 +12,10 @@
 #define MAX_TEAM 64
 
 /*
- * How much of its time a thread works, with all threads inside each product in turn: they wait for
- * one another at each of its ends, and pack the same panels. `opu bench train --blocks` measured
- * 0.95 (two threads, width 1024) to 0.5 (width 64); the higher is what side by side has to beat.
+ * How much of its time a thread is taken to work, with all threads inside each product in turn:
+ * they wait for one another at each of its ends, and pack the same panels. An assumption in favour
+ * of in turn, so that an uneven split is not run side by side for nothing; `opu bench train
+ * --blocks 8` shows how much lower it lies on a machine, above all at small widths.
  */
 #define IN_TURN_SHARE 0.95
 
