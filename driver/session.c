@@ -39,20 +39,41 @@ void opu_session_trouble(struct opu_session *s, enum opu_trouble trouble, const 
     va_end(args);
 }
 
+/* What an event says, and the value's meaning where it is no plain number. */
+static void tell_event(char *to, size_t n, const struct opu_wire_event *event)
+{
+    bool const open = event->value != 0;
+    switch (event->kind) {
+    case OPU_WIRE_OVER_EXPOSURE:
+        (void)snprintf(to, n, "over-exposed: %u pixels at full scale", event->value);
+        break;
+    case OPU_WIRE_OVER_TEMPERATURE:
+        if (event->value == OPU_WIRE_NO_TEMPERATURE) {
+            (void)snprintf(to, n, "its temperature can't be read any more");
+        } else {
+            (void)snprintf(to, n, "too hot: %.1f degrees C", event->value / 10.0);
+        }
+        break;
+    case OPU_WIRE_INTERLOCK:
+        (void)snprintf(to, n, "the interlock is %s", open ? "open" : "closed");
+        break;
+    case OPU_WIRE_TRIGGER_LOST:
+        (void)snprintf(to, n, "a trigger was lost");
+        break;
+    default:
+        (void)snprintf(to, n, "an event of kind %u, which is unknown here, value %u", event->kind,
+                       event->value);
+    }
+}
+
 static void log_event(struct opu_session *s, const struct opu_wire_event *event)
 {
-    static const char *const texts[] = {
-        [OPU_WIRE_OVER_EXPOSURE] = "over-exposed, pixels at full scale",
-        [OPU_WIRE_OVER_TEMPERATURE] = "too hot, tenths of a degree C",
-        [OPU_WIRE_INTERLOCK] = "the interlock, 1 open, 0 closed",
-        [OPU_WIRE_TRIGGER_LOST] = "a trigger was lost",
-    };
-    bool const known = event->kind > 0 && event->kind < sizeof texts / sizeof texts[0];
+    char text[96];
     bool const grave =
         event->kind == OPU_WIRE_OVER_TEMPERATURE || event->kind == OPU_WIRE_INTERLOCK;
+    tell_event(text, sizeof text, event);
     opu_context_log(s->context, grave ? OPU_LOG_WARNING : OPU_LOG_DEBUG, "usb",
-                    "%s: frame %llu: %s: %u", s->name, (unsigned long long)event->frame,
-                    known ? texts[event->kind] : "an event of a kind unknown", event->value);
+                    "%s: frame %llu: %s", s->name, (unsigned long long)event->frame, text);
 }
 
 void opu_session_pump(struct opu_session *s, uint64_t until)

@@ -181,7 +181,7 @@ struct opu_wire_count {
 
 enum opu_wire_event_kind {
     OPU_WIRE_OVER_EXPOSURE = 1,    /* value: saturated pixels of the frame */
-    OPU_WIRE_OVER_TEMPERATURE = 2, /* value: tenths of a degree C */
+    OPU_WIRE_OVER_TEMPERATURE = 2, /* value: tenths of a degree C, or OPU_WIRE_NO_TEMPERATURE */
     OPU_WIRE_INTERLOCK = 3,        /* value: 1 open, 0 closed */
     OPU_WIRE_TRIGGER_LOST = 4      /* frame: which */
 };
@@ -189,6 +189,7 @@ enum opu_wire_event_kind {
 /* Offsets: 0 u16 magic 0x5645, 2 u16 version, 4 u16 kind, 6 u16 0, 8 u32 sequence, 12 u32 value,
  * 16 u64 frame, 24 u32 CRC32C of bytes 0 to 23. */
 #define OPU_WIRE_EVENT_BYTES 28u
+#define OPU_WIRE_NO_TEMPERATURE UINT32_MAX /* it can't be read any more */
 struct opu_wire_event {
     uint16_t kind;
     uint32_t sequence, value;

@@ -105,7 +105,7 @@ static void see_temperature(struct opu_fw *fw, bool has_sensor, double temperatu
     bool const failed = has_sensor && isnan(temperature_c);
     if (failed && !fw->hot) {
         fw->hot = true;
-        opu_fw_event(fw, OPU_WIRE_OVER_TEMPERATURE, UINT32_MAX, 0);
+        opu_fw_event(fw, OPU_WIRE_OVER_TEMPERATURE, OPU_WIRE_NO_TEMPERATURE, 0);
         opu_fw_say(fw, "the temperature can't be read: the laser is off");
     } else if (!fw->hot && temperature_c >= OPU_FW_HOT_C) {
         fw->hot = true;
