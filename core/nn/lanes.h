@@ -53,7 +53,6 @@ typedef float opu_lanes2 __attribute__((vector_size(8), aligned(4), may_alias));
     do { \
         size_t const far_ = (columns) - sizeof(type) / sizeof(float); \
         type s0_ = {0}, s1_ = {0}; \
-        type *const y0_ = (type *)(y), *const y1_ = (type *)((y) + far_); \
         for (size_t k = (first); k < (end); k++) { \
             float const w_ = (weight); \
             const float *const x_ = (row); \
@@ -61,11 +60,11 @@ typedef float opu_lanes2 __attribute__((vector_size(8), aligned(4), may_alias));
             s1_ += w_ * *(const type *)(x_ + far_); \
         } \
         if (accumulate) { \
-            s0_ += *y0_; \
-            s1_ += *y1_; \
+            s0_ += *(type *)(y); \
+            s1_ += *(type *)((y) + far_); \
         } \
-        *y0_ = s0_; \
-        *y1_ = s1_; \
+        *(type *)(y) = s0_; \
+        *(type *)((y) + far_) = s1_; \
     } while (0)
 
 /* One column. */
