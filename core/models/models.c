@@ -13,6 +13,12 @@ static const struct opu_model models[] = {
     {"gcn", "two graph convolutions, a tap between them", OPU_MODEL_NODES, opu_model_gcn},
     {"cheb", "two convolutions by Chebyshev polynomials, a tap between them", OPU_MODEL_NODES,
      opu_model_cheb},
+    {"spline", "two spline convolutions, a tap between them", OPU_MODEL_NODES, opu_model_spline},
+    {"gat", "two layers of graph attention, a tap between them", OPU_MODEL_NODES, opu_model_gat},
+    {"dna", "attention to the earlier layers of neighbours, a tap after each", OPU_MODEL_NODES,
+     opu_model_dna},
+    {"gae", "graph auto-encoder, a tap between its two convolutions", OPU_MODEL_LINKS,
+     opu_model_gae},
 };
 
 #define N_MODELS (sizeof models / sizeof models[0])

@@ -20,10 +20,12 @@ struct opu_model_options {
      * there are heads. */
     struct opu_graph_store *nodes;
     size_t heads;
-    double dropout;           /* before the last convolution, or between layers */
-    double dropout_features;  /* of the features themselves */
-    double dropout_attention; /* of attention's weights */
-    size_t pairs;             /* auto-encoder: pairs of nodes that a step decodes */
+    double dropout;                /* before the last convolution, or between layers */
+    double dropout_features;       /* of the features themselves */
+    double dropout_attention;      /* of attention's weights */
+    size_t pairs;                  /* auto-encoder: pairs of nodes that a step decodes */
+    double dropout_attention_last; /* gat: of the last layer's */
+    size_t groups;                 /* dna: of columns, each with a linear layer of its own */
 };
 
 /* Values of the graph; -1 where building failed, which opu_graph_plan() will say. */
@@ -82,5 +84,33 @@ OPU_NODISCARD int opu_model_gcn(struct opu_graph *graph, const struct opu_model_
 /* "cheb": x W0 + L (x W1) + b, else as gcn; L = -D^-1/2 A D^-1/2. Weights [W0 W1] side by side. */
 OPU_NODISCARD int opu_model_cheb(struct opu_graph *graph, const struct opu_model_options *options,
                                  struct opu_model_values *values);
+/* "spline": (1 - u) M x W0 + u M x W1 + x R + b, elu, dropout, the same to the classes; M the mean
+ * over neighbours, u a node's degree over the largest; features as they are. Weights [W0 W1 R]
+ * and b +-1 / sqrt(2 in). */
+OPU_NODISCARD int opu_model_spline(struct opu_graph *graph, const struct opu_model_options *options,
+                                   struct opu_model_values *values);
+/*
+ * "gat": h = x W, sum of softmax(leaky_relu(att_i . h_i + att_j . h_j)) h_j over neighbours j and i
+ * itself, `heads` times hidden[0] wide, + b, elu, dropout, one head to the classes; else as gcn.
+ * att +-sqrt(6 / (heads + 2 width)).
+ */
+OPU_NODISCARD int opu_model_gat(struct opu_graph *graph, const struct opu_model_options *options,
+                                struct opu_model_values *values);
+/*
+ * "dna": x W + b, relu, dropout; n_hidden - 1 (1 to 8) layers in which nodes attend to their
+ * neighbours' earlier states, relu; dropout, x W + b, log-softmax. All hidden widths are the same,
+ * heads and groups divide them. The error is that of the log-probabilities; features are as they
+ * are; taps "lin1", "convs.0" and so on. Weights and biases +-1 / sqrt(in), in of the group.
+ */
+OPU_NODISCARD int opu_model_dna(struct opu_graph *graph, const struct opu_model_options *options,
+                                struct opu_model_values *values);
+/*
+ * "gae": as gcn to hidden[0] and hidden[1]; a pair of nodes is told an edge by the product of what
+ * was found for each, values->embedding, where the error is taken. The caller fills pair, labels (1
+ * an edge, 0 none) and mask: with 1/n each among the n edges and among the n others, the loss is
+ * half the sum of both means. classes don't count.
+ */
+OPU_NODISCARD int opu_model_gae(struct opu_graph *graph, const struct opu_model_options *options,
+                                struct opu_model_values *values);
 
 #endif
