@@ -13,6 +13,9 @@ struct opu_feedback {
     struct opu_projection *projection;
     size_t n_error, stride, max_rows;
     float *data;
+    size_t n_spread;
+    const struct opu_csr *spread_by;
+    float *spread[2]; /* [rows][n_error], in turn; the second for more than one time */
 };
 
 static int check(struct opu_graph *graph, const struct opu_feedback_options *options)
@@ -40,6 +43,52 @@ static size_t widest_tap(const struct opu_graph *graph)
     return widest;
 }
 
+static int make_spread(struct opu_feedback *feedback, const struct opu_feedback_options *options)
+{
+    size_t n;
+    feedback->n_spread = options->spread;
+    feedback->spread_by = options->spread_by;
+    if (options->spread == 0) {
+        return OPU_OK;
+    }
+    if (options->spread_by == NULL || options->spread_by->rows != feedback->max_rows ||
+        options->spread_by->columns != feedback->max_rows) {
+        return opu_fail(OPU_E_INVALID,
+                        "feedback: an error of %zu rows is spread by no matrix of that size",
+                        feedback->max_rows);
+    }
+    if (!opu_size_mul(&n, feedback->max_rows, feedback->n_error)) {
+        return opu_fail(OPU_E_INVALID, "feedback: %zu rows of %zu are larger than memory",
+                        feedback->max_rows, feedback->n_error);
+    }
+    for (size_t i = 0; i < 2 && i < options->spread; i++) {
+        feedback->spread[i] = opu_calloc(feedback->context, n, sizeof(float));
+        if (feedback->spread[i] == NULL) {
+            return OPU_E_NO_MEMORY;
+        }
+    }
+    return OPU_OK;
+}
+
+/* S^k e, or e itself. */
+static const float *spread(struct opu_feedback *feedback, const float *error)
+{
+    for (size_t i = 0; i < feedback->n_spread; i++) {
+        struct opu_sparse_product const product = {
+            .matrix = feedback->spread_by,
+            .heads = 1,
+            .x = error,
+            .x_stride = feedback->n_error,
+            .y = feedback->spread[i % 2],
+            .y_stride = feedback->n_error,
+            .width = feedback->n_error,
+        };
+        opu_sparse_multiply(&product);
+        error = product.y;
+    }
+    return error;
+}
+
 static int make(struct opu_feedback *feedback, struct opu_device *device,
                 const struct opu_feedback_options *options)
 {
@@ -57,6 +106,7 @@ static int make(struct opu_feedback *feedback, struct opu_device *device,
     if (feedback->data == NULL) {
         return OPU_E_NO_MEMORY;
     }
+    OPU_TRY(make_spread(feedback, options));
     struct opu_projection_options const projection = {
         .size = sizeof projection,
         .n_in = feedback->n_error,
@@ -104,14 +154,17 @@ void opu_feedback_destroy(struct opu_feedback *feedback)
         return;
     }
     opu_projection_destroy(feedback->projection);
+    opu_context_free(feedback->context, feedback->spread[0]);
+    opu_context_free(feedback->context, feedback->spread[1]);
     opu_context_free(feedback->context, feedback->data);
     opu_context_free(feedback->context, feedback);
 }
 
 int opu_feedback_submit(struct opu_feedback *feedback, size_t rows)
 {
-    return opu_project_submit(feedback->projection, opu_graph_error(feedback->graph),
-                              feedback->n_error, rows);
+    return opu_project_submit(feedback->projection,
+                              spread(feedback, opu_graph_error(feedback->graph)), feedback->n_error,
+                              rows);
 }
 
 int opu_feedback_wait(struct opu_feedback *feedback)
@@ -125,8 +178,8 @@ int opu_feedback_project(struct opu_feedback *feedback, const float *error, size
         return opu_fail(OPU_E_INVALID, "feedback: %zu rows, wanted at most %zu", rows,
                         feedback->max_rows);
     }
-    return opu_project(feedback->projection, error, feedback->n_error, rows, feedback->data,
-                       feedback->stride);
+    return opu_project(feedback->projection, spread(feedback, error), feedback->n_error, rows,
+                       feedback->data, feedback->stride);
 }
 
 const float *opu_feedback_data(const struct opu_feedback *feedback, size_t *stride)

@@ -22,6 +22,10 @@ struct opu_feedback_options {
     uint64_t seed;
     uint32_t bits;
     double saturation;
+    /* The error is multiplied so often by a square matrix of its rows before it is projected: each
+     * node gets a share of its neighbours' errors, S^spread e (DFA-GNN, arXiv 2406.02040). */
+    size_t spread;
+    const struct opu_csr *spread_by; /* outlives the feedback; NULL with spread 0 */
 };
 
 /*
@@ -38,7 +42,8 @@ void opu_feedback_destroy(struct opu_feedback *feedback);
 OPU_NODISCARD int opu_feedback_submit(struct opu_feedback *feedback, size_t rows);
 /* B e is at the taps. */
 OPU_NODISCARD int opu_feedback_wait(struct opu_feedback *feedback);
-/* Both in one for any rows of e, [rows][n_error]: over what is at the taps. */
+/* Both in one for any rows of e, [rows][n_error]: over what is at the taps. Spread too: rows are
+ * then all of the matrix's. */
 OPU_NODISCARD int opu_feedback_project(struct opu_feedback *feedback, const float *error,
                                        size_t rows);
 
