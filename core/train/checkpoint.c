@@ -47,8 +47,17 @@ const struct opu_checkpoint_field opu_checkpoint_fields[OPU_CHECKPOINT_FIELDS] =
     REAL("seconds", seconds),
     REAL("train_loss", train_loss),
     REAL("train_accuracy", train_accuracy),
-    REAL("test_loss", test_loss),
-    REAL("test_accuracy", test_accuracy),
+    REAL("test_loss", scores.test_loss),
+    REAL("test_accuracy", scores.test_accuracy),
+    REAL("valid_loss", scores.valid_loss),
+    REAL("valid_accuracy", scores.valid_accuracy),
+    REAL("valid_auc", scores.valid_auc),
+    REAL("valid_ap", scores.valid_ap),
+    REAL("test_auc", scores.test_auc),
+    REAL("test_ap", scores.test_ap),
+    UINT("best_epoch", best.epoch),
+    REAL("best_valid_accuracy", best.valid_accuracy),
+    REAL("best_test_accuracy", best.test_accuracy),
     UINT("frames", optical.frames),
     UINT("pixels", optical.pixels),
     UINT("saturated", optical.saturated),
@@ -70,8 +79,8 @@ void opu_checkpoint_data(const struct opu_trainer *t, char text[OPU_CHECKPOINT_D
 {
     size_t n = 0;
     *text = 0;
-    for (size_t i = 0; i < t->data->info.n_files && n < OPU_CHECKPOINT_DATA_SIZE; i++) {
-        const struct opu_dataset_file *file = &t->data->info.files[i];
+    for (size_t i = 0; i < t->task->n_files && n < OPU_CHECKPOINT_DATA_SIZE; i++) {
+        const struct opu_dataset_file *file = &t->task->files[i];
         n += (size_t)snprintf(text + n, OPU_CHECKPOINT_DATA_SIZE - n, "%s %016" PRIx64 "\n",
                               file->name, file->hash);
     }

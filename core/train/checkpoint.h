@@ -20,7 +20,7 @@ struct opu_checkpoint_field {
     size_t offset; /* in struct opu_position */
 };
 
-#define OPU_CHECKPOINT_FIELDS 30
+#define OPU_CHECKPOINT_FIELDS 39
 extern const struct opu_checkpoint_field opu_checkpoint_fields[OPU_CHECKPOINT_FIELDS];
 
 /* Names and hashes of the data's files, one a line: another set would give another run. */

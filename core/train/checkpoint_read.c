@@ -238,9 +238,9 @@ static int check_position(const struct reading *r)
 {
     const struct opu_position *at = &r->t->at;
     uint64_t const epochs = r->t->config.settings.epochs;
-    if (at->step > r->t->steps || at->measured > 1) {
+    if (at->step > r->t->task->steps || at->measured > 1) {
         return opu_fail(OPU_E_FORMAT, "%s: is at step %" PRIu64 " of an epoch of %" PRIu64, r->path,
-                        at->step, r->t->steps);
+                        at->step, r->t->task->steps);
     }
     if (at->epochs > epochs || (at->epochs == epochs && at->step > 0)) {
         return opu_fail(OPU_E_MISMATCH,

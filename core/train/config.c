@@ -43,7 +43,8 @@
 /* Sections lie together: opu_train_config_write() starts one where the name before the dot changes.
  */
 static const struct opu_option table[] = {
-    CHOICE("data.task", task, "fashion", "fashion", "what is learnt"),
+    CHOICE("data.task", task, "fashion", "fashion|cora|citeseer|pubmed|graph",
+           "what is learnt; graph: the folder data.dir, in the form of the citation graphs"),
     TEXT("data.dir", data_dir, "", "folder of the data; empty: the usual places"),
     CHOICE("data.evaluate", evaluate, "test", "test|holdout",
            "rows that are evaluated on: the test rows, or training rows held out"),
@@ -53,9 +54,20 @@ static const struct opu_option table[] = {
          "the first so many training rows alone; 0: all"),
     UINT("data.evaluate_rows", evaluate_rows, "0", 0, 1e9, "rows",
          "evaluate on the first so many rows alone; 0: all"),
-    CHOICE("model.name", model, "mlp", "mlp", "architecture"),
+    CHOICE("data.split", split, "public", "public|folds",
+           "nodes that train, validate and test: as the graph's files say, or five stratified "
+           "folds by train.seed (one, one and three)"),
+    REAL("data.valid_links", valid_links, "0.05", 0, 0.5, "links: share of the edges to validate"),
+    REAL("data.test_links", test_links, "0.1", 0, 0.5, "links: share of the edges to test"),
+    CHOICE("model.name", model, "mlp", "mlp|gcn|cheb|spline|gat|dna|gae", "architecture"),
     TEXT("model.hidden", hidden, "1024,1024", "widths of the hidden layers"),
-    CHOICE("model.activation", activation, "tanh", "tanh|relu", "of the hidden layers"),
+    CHOICE("model.activation", activation, "tanh", "tanh|relu", "of the hidden layers, mlp alone"),
+    UINT("model.heads", heads, "8", 1, 64, NULL, "heads of attention, gat and dna alone"),
+    REAL("model.dropout", dropout, "0", 0, 0.99, "share of hidden values dropped in training"),
+    REAL("model.dropout_features", dropout_features, "0", 0, 0.99,
+         "share of the nodes' features dropped in training"),
+    REAL("model.dropout_attention", dropout_attention, "0", 0, 0.99,
+         "share of the attention's weights dropped in training"),
     CHOICE("train.method", method, "dfa", "bp|dfa|shallow",
            "back-propagation, Direct Feedback Alignment, or the head alone"),
     UINT("train.epochs", epochs, "5", 1, 1e6, NULL, "passes over the training rows"),
@@ -69,6 +81,8 @@ static const struct opu_option table[] = {
     REAL("optim.eps", optim.eps, "1e-08", 0, 1, "adam: added to the root of the mean square"),
     REAL("optim.weight_decay", optim.weight_decay, "0", 0, 1e3,
          "times the weights, added to their gradient"),
+    TEXT("optim.decay_only", optim.decay_only, "",
+         "weights decay whose names start so, as conv1; empty: all"),
     CHOICE("optim.schedule", optim.schedule, "constant", "constant|cosine|step",
            "of the learning rate"),
     UINT("optim.step_epochs", optim.step_epochs, "1", 1, 1e6, NULL,
@@ -85,9 +99,15 @@ static const struct opu_option table[] = {
     UINT("feedback.bits", feedback.bits, "0", 0, 16, "bits", "of a camera count; 0: the device's"),
     UINT("feedback.seed", feedback.seed, "0", 0, 0, NULL,
          "of stochastic rounding; 0: as train.seed"),
+    UINT("feedback.spread", feedback.spread, "0", 0, 8, NULL,
+         "graphs: how often the error is spread to the neighbours, S e, before it is projected "
+         "(S = D^-1/2 (A + I) D^-1/2)"),
     UINT("align.every", align_every, "1", 0, 1e6, "epochs",
          "between two measures of alignment; 0: none"),
     UINT("align.rows", align_rows, "1000", 1, 1e6, "rows", "rows that alignment is measured on"),
+    CHOICE("align.labels", align_labels, "train", "train|all",
+           "graphs: nodes whose loss gives the gradients that are compared: those that train, or "
+           "all that have a label"),
     UINT("probe.every", probe.every, "0", 0, 1e9, "steps",
          "between two probes of the device's drift; 0: twenty an epoch where its matrix "
          "drifts, else none"),

@@ -8,51 +8,39 @@
 
 #include "core/base/fail.h"
 
-/* Rows first .. first + n - 1 of a split into a net's inputs. */
-static void fill(struct opu_trainer *trainer, struct opu_net *net, enum opu_split split,
-                 size_t first, size_t n)
+static void keep_best(struct opu_position *at)
 {
-    for (size_t i = 0; i < n; i++) {
-        trainer->rows[i] = (uint32_t)(first + i);
+    double const now = at->scores.valid_accuracy;
+    bool const first = isnan(at->best.valid_accuracy);
+    if (now > at->best.valid_accuracy || (first && !isnan(now))) {
+        at->best = (struct opu_best){.epoch = at->measured ? at->epochs + 1 : 0,
+                                     .valid_accuracy = now,
+                                     .test_accuracy = at->scores.test_accuracy};
     }
-    opu_dataset_fill(trainer->data, split, trainer->rows, n,
-                     opu_graph_input_data(net->graph, net->values.input),
-                     opu_graph_input_data(net->graph, net->values.labels));
 }
 
 int opu_trainer_evaluate(struct opu_trainer *trainer)
 {
-    struct opu_net *net = &trainer->evaluate;
-    size_t const n_rows = trainer->data->info.n_rows[OPU_SPLIT_EVALUATE];
-    struct opu_running sum = {0};
-    for (size_t first = 0; first < n_rows; first += net->max_rows) {
-        size_t const n = n_rows - first < net->max_rows ? n_rows - first : net->max_rows;
-        fill(trainer, net, OPU_SPLIT_EVALUATE, first, n);
-        opu_graph_forward(net->graph, n, false, 0);
-        sum.loss += opu_graph_loss(net->graph) * (double)n;
-        sum.correct += opu_graph_correct(net->graph);
-        sum.rows += n;
-    }
-    if (!isfinite(sum.loss)) {
+    struct opu_scores *const scores = &trainer->at.scores;
+    trainer->task->ops->evaluate(trainer->task, &trainer->evaluate, scores);
+    if (!isfinite(scores->test_loss)) {
         return opu_fail(OPU_E_NUMERIC, "the loss on the evaluation rows is %g after epoch %" PRIu64,
-                        sum.loss, trainer->at.epochs);
+                        scores->test_loss, trainer->at.epochs);
     }
-    trainer->at.test_loss = opu_running_loss(&sum);
-    trainer->at.test_accuracy = opu_running_accuracy(&sum);
+    keep_best(&trainer->at);
     return OPU_OK;
 }
 
 int opu_trainer_align(struct opu_trainer *trainer)
 {
-    struct opu_net *net = &trainer->twin;
-    size_t const all = trainer->data->info.n_rows[OPU_SPLIT_TRAIN];
-    uint64_t const wanted = trainer->config.settings.align_rows;
-    size_t const n_rows = wanted < all ? (size_t)wanted : all;
+    struct opu_task *const task = trainer->task;
     opu_alignment_reset(trainer->alignment);
-    for (size_t first = 0; first < n_rows; first += net->max_rows) {
-        size_t const n = n_rows - first < net->max_rows ? n_rows - first : net->max_rows;
-        fill(trainer, net, OPU_SPLIT_TRAIN, first, n);
-        OPU_TRY(opu_alignment_measure(trainer->alignment, n));
+    for (uint64_t step = 0;; step++) {
+        struct opu_batch const batch = task->ops->fill(task, &trainer->twin, OPU_PART_ALIGN, step);
+        if (batch.rows == 0) {
+            break;
+        }
+        OPU_TRY(opu_alignment_measure(trainer->alignment, batch.rows));
     }
     size_t n_taps;
     const struct opu_tap_alignment *taps = opu_alignment_result(trainer->alignment, &n_taps);

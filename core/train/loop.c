@@ -11,7 +11,6 @@
 #include <time.h>
 
 #include "core/base/fail.h"
-#include "core/base/rng.h"
 #include "core/dfa/blocks.h"
 #include "core/train/schedule.h"
 
@@ -20,27 +19,6 @@ double opu_trainer_clock(void)
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-/*
- * Fisher-Yates from the rows' natural order, so that an epoch's order depends on (seed, epoch)
- * alone. A 32-bit draw times the number of choices favours some by less than n / 2^32.
- */
-static void shuffle(uint32_t *order, size_t n, uint64_t seed, uint64_t epoch)
-{
-    struct opu_philox4 block = {{0}};
-    for (size_t i = 0; i < n; i++) {
-        order[i] = (uint32_t)i;
-    }
-    for (size_t i = 0; i + 1 < n; i++) {
-        if (i % 4 == 0) {
-            block = opu_philox(seed, OPU_STREAM_SHUFFLE, (uint32_t)epoch, i / 4);
-        }
-        size_t const k = i + (size_t)(((uint64_t)block.v[i % 4] * (n - i)) >> 32);
-        uint32_t const swap = order[i];
-        order[i] = order[k];
-        order[k] = swap;
-    }
 }
 
 static int not_a_number(const struct opu_trainer *t, const char *what)
@@ -76,33 +54,28 @@ static int train_blocks(struct opu_trainer *t, size_t rows)
 static double rate(const struct opu_trainer *t, uint64_t step_in_epoch)
 {
     const struct opu_settings *s = &t->config.settings;
-    struct opu_schedule_span const span = {.steps_per_epoch = t->steps, .epochs = s->epochs};
-    return opu_schedule_lr(&s->optim, span, t->at.epochs * t->steps + step_in_epoch);
+    struct opu_schedule_span const span = {.steps_per_epoch = t->task->steps, .epochs = s->epochs};
+    return opu_schedule_lr(&s->optim, span, t->at.epochs * t->task->steps + step_in_epoch);
 }
 
 static int train_step(struct opu_trainer *t)
 {
     struct opu_net *net = &t->train;
-    size_t const all = t->data->info.n_rows[OPU_SPLIT_TRAIN];
-    size_t const first = (size_t)t->at.step * net->max_rows;
-    size_t const n = all - first < net->max_rows ? all - first : net->max_rows;
     double const start = opu_trainer_clock();
-    opu_dataset_fill(t->data, OPU_SPLIT_TRAIN, t->order + first, n,
-                     opu_graph_input_data(net->graph, net->values.input),
-                     opu_graph_input_data(net->graph, net->values.labels));
-    opu_graph_forward(net->graph, n, true, t->optim.step);
+    struct opu_batch const batch = t->task->ops->fill(t->task, net, OPU_PART_TRAIN, t->at.step);
+    opu_graph_forward(net->graph, batch.rows, true, t->optim.step);
     double const loss = opu_graph_loss(net->graph);
     if (!isfinite(loss)) {
         return not_a_number(t, "the loss became NaN or infinite");
     }
     opu_optim_begin(&t->optim, rate(t, t->at.step));
-    OPU_TRY(train_blocks(t, n));
+    OPU_TRY(train_blocks(t, opu_graph_error_rows(net->graph)));
     double const seconds = opu_trainer_clock() - start;
-    t->at.epoch.loss += loss * (double)n;
+    t->at.epoch.loss += loss * (double)batch.counted;
     t->at.epoch.correct += opu_graph_correct(net->graph);
-    t->at.epoch.rows += n;
+    t->at.epoch.rows += batch.counted;
     t->at.epoch.seconds += seconds;
-    t->at.rows += n;
+    t->at.rows += batch.counted;
     t->at.seconds += seconds;
     t->at.step++;
     t->run_s += seconds;
@@ -118,19 +91,21 @@ static bool tell(const struct opu_trainer *t, uint64_t epoch, const struct opu_r
         return false;
     }
     const struct opu_position *at = &t->at;
-    uint64_t const all = t->config.settings.epochs * t->steps;
-    uint64_t const done = at->epochs * t->steps + at->step;
+    uint64_t const all = t->config.settings.epochs * t->task->steps;
+    uint64_t const done = at->epochs * t->task->steps + at->step;
     double const per_step = t->run_steps ? t->run_s / (double)t->run_steps : (double)NAN;
     struct opu_train_progress const progress = {
         .size = sizeof progress,
         .epoch = epoch,
         .epochs = t->config.settings.epochs,
         .step = at->step,
-        .steps = t->steps,
+        .steps = t->task->steps,
         .train_loss = opu_running_loss(running),
         .train_accuracy = opu_running_accuracy(running),
-        .test_loss = at->test_loss,
-        .test_accuracy = at->test_accuracy,
+        .test_loss = at->scores.test_loss,
+        .test_accuracy = at->scores.test_accuracy,
+        .valid_accuracy = at->scores.valid_accuracy,
+        .test_auc = at->scores.test_auc,
         .rows_per_second =
             running->seconds > 0 ? (double)running->rows / running->seconds : (double)NAN,
         .seconds_left = done < all ? per_step * (double)(all - done) : 0,
@@ -157,9 +132,8 @@ static int measure(struct opu_trainer *t, uint64_t epoch, const struct opu_runni
         .epoch = epoch,
         .train_loss = t->at.train_loss,
         .train_accuracy = t->at.train_accuracy,
-        .test_loss = t->at.test_loss,
-        .test_accuracy = t->at.test_accuracy,
-        .lr = epoch ? rate(t, t->steps - 1) : (double)NAN,
+        .scores = &t->at.scores,
+        .lr = epoch ? rate(t, t->task->steps - 1) : (double)NAN,
         .n_taps = align ? t->n_taps : 0,
         .alignment = t->taps,
         .optical = opu_trainer_optical(t),
@@ -199,8 +173,10 @@ static int finish_epoch(struct opu_trainer *t, struct opu_running *whole)
 static int run_epoch(struct opu_trainer *t, opu_train_progress_fn fn, void *user)
 {
     uint64_t const epoch = t->at.epochs + 1;
-    shuffle(t->order, t->data->info.n_rows[OPU_SPLIT_TRAIN], t->config.settings.seed, epoch);
-    while (t->at.step < t->steps) {
+    if (t->task->ops->begin) {
+        t->task->ops->begin(t->task, epoch);
+    }
+    while (t->at.step < t->task->steps) {
         OPU_TRY(train_step(t));
         OPU_TRY(opu_trainer_watch(t));
         if (tell(t, epoch, &t->at.epoch, fn, user)) {

@@ -86,17 +86,17 @@ static void put_build(json_t *root, bool *good)
     put(root, "threads", json_integer(threads()), good);
 }
 
-static void put_data(json_t *root, const struct opu_dataset_info *info, bool *good)
+static void put_data(json_t *root, const struct opu_task *task, bool *good)
 {
     json_t *files = json_object();
-    for (size_t i = 0; i < info->n_files; i++) {
+    for (size_t i = 0; i < task->n_files; i++) {
         char hash[32];
-        (void)snprintf(hash, sizeof hash, "fnv1a64:%016" PRIx64, info->files[i].hash);
-        put(files, info->files[i].name, json_string(hash), good);
+        (void)snprintf(hash, sizeof hash, "fnv1a64:%016" PRIx64, task->files[i].hash);
+        put(files, task->files[i].name, json_string(hash), good);
     }
     put(root, "data", files, good);
-    put(root, "train_rows", json_integer((json_int_t)info->n_rows[OPU_SPLIT_TRAIN]), good);
-    put(root, "evaluate_rows", json_integer((json_int_t)info->n_rows[OPU_SPLIT_EVALUATE]), good);
+    put(root, "train_rows", json_integer((json_int_t)task->n_train), good);
+    put(root, "evaluate_rows", json_integer((json_int_t)task->n_evaluate), good);
 }
 
 static void put_device(json_t *root, const struct opu_trainer *t, bool *good)
@@ -161,7 +161,7 @@ int opu_manifest_write(const struct opu_trainer *trainer, bool resume)
     put_build(root, &good);
     put_config(root, &trainer->config, &good);
     put_device(root, trainer, &good);
-    put_data(root, &trainer->data->info, &good);
+    put_data(root, trainer->task, &good);
     if (resume && opu_folder_keeps(&trainer->folder)) {
         put_earlier(root, trainer, &good);
     }

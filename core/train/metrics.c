@@ -16,6 +16,11 @@ struct line {
     size_t size, n;
 };
 
+struct number {
+    const char *key;
+    double value;
+};
+
 static void add(struct line *line, const char *format, ...) OPU_PRINTF(2, 3);
 
 static void add(struct line *line, const char *format, ...)
@@ -72,20 +77,32 @@ static void add_alignment(struct line *line, const struct opu_epoch_metrics *met
 int opu_metrics_line(char text[OPU_METRICS_LINE_SIZE], const struct opu_epoch_metrics *metrics)
 {
     struct line line = {.text = text, .size = OPU_METRICS_LINE_SIZE};
-    struct {
-        const char *key;
-        double value;
-    } const numbers[] = {
+    struct number const numbers[] = {
         {"train_loss", metrics->train_loss},
         {"train_accuracy", metrics->train_accuracy},
-        {"test_loss", metrics->test_loss},
-        {"test_accuracy", metrics->test_accuracy},
+        {"test_loss", metrics->scores->test_loss},
+        {"test_accuracy", metrics->scores->test_accuracy},
         {"lr", metrics->lr},
+    };
+    /* What not every task has. */
+    struct number const others[] = {
+        {"valid_loss", metrics->scores->valid_loss},
+        {"valid_accuracy", metrics->scores->valid_accuracy},
+        {"valid_auc", metrics->scores->valid_auc},
+        {"valid_ap", metrics->scores->valid_ap},
+        {"test_auc", metrics->scores->test_auc},
+        {"test_ap", metrics->scores->test_ap},
     };
     add(&line, "{\"epoch\":%" PRIu64, metrics->epoch);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         add(&line, ",");
         add_number(&line, numbers[i].key, numbers[i].value);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (isfinite(others[i].value)) {
+            add(&line, ",");
+            add_number(&line, others[i].key, others[i].value);
+        }
     }
     add_alignment(&line, metrics);
     add(&line, ",\"frames\":%" PRIu64 ",\"saturated\":%" PRIu64 ",", metrics->optical.frames,

@@ -8,6 +8,8 @@
 
 #include <opu/train.h>
 
+#include "core/train/task.h"
+
 #define OPU_METRICS_LINE_SIZE 8192
 
 /* Sums over the rows of an epoch so far; part of a checkpoint. */
@@ -24,10 +26,11 @@ struct opu_optical {
 };
 
 struct opu_epoch_metrics {
-    uint64_t epoch; /* 0: before training; train_* and lr are NaN then */
-    double train_loss, train_accuracy, test_loss, test_accuracy; /* accuracies as shares, 0 to 1 */
-    double lr;                                                   /* of the epoch's last step */
-    size_t n_taps;                                               /* 0: alignment was not measured */
+    uint64_t epoch;                    /* 0: before training; train_* and lr are NaN then */
+    double train_loss, train_accuracy; /* accuracies as shares, 0 to 1 */
+    const struct opu_scores *scores;
+    double lr;     /* of the epoch's last step */
+    size_t n_taps; /* 0: alignment was not measured */
     const struct opu_tap_alignment *alignment;
     struct opu_optical optical;
     double correlation; /* of the latest probe; NaN before */

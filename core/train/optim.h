@@ -19,10 +19,18 @@
 #include "core/train/optim_kernels.h"
 #include "core/train/settings.h"
 
+/* Neighbouring parameters that all decay, or all do not. */
+struct opu_decay_span {
+    size_t first, end; /* floats of all */
+    bool decays;
+};
+
 struct opu_optim {
     struct opu_context *context;
     struct opu_optim_settings settings;
     struct opu_params all;
+    struct opu_decay_span *spans; /* [n_spans] cover all */
+    size_t n_spans;
     size_t n_moments;  /* arrays of all.count floats: adam 2, sgd 1 */
     float *moments[2]; /* adam: mean, square; sgd: velocity */
     uint64_t step;     /* steps begun; part of a checkpoint, as the moments are */
@@ -35,6 +43,14 @@ struct opu_optim {
 OPU_NODISCARD int opu_optim_init(struct opu_optim *optim, struct opu_context *context,
                                  const struct opu_optim_settings *settings, struct opu_params all);
 void opu_optim_fini(struct opu_optim *optim);
+
+/*
+ * weight_decay for those parameters alone whose names start with `names` ("conv1"); "": for all, as
+ * after opu_optim_init(). graph: whose parameters they are. OPU_E_INVALID (no name starts so),
+ * OPU_E_NO_MEMORY.
+ */
+OPU_NODISCARD int opu_optim_decay_only(struct opu_optim *optim, const struct opu_graph *graph,
+                                       const char *names);
 
 /* The name of a moment in a checkpoint. */
 const char *opu_optim_moment_name(const struct opu_optim *optim, size_t i);

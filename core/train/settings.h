@@ -13,12 +13,15 @@ enum opu_schedule_kind {
     OPU_SCHEDULE_COSINE = 1,
     OPU_SCHEDULE_STEP = 2
 };
+enum opu_node_split { OPU_SPLIT_PUBLIC = 0, OPU_SPLIT_FOLDS = 1 };
+enum opu_align_labels { OPU_LABELS_TRAIN = 0, OPU_LABELS_ALL = 1 };
 enum opu_rescale { OPU_RESCALE_AUTO = 0, OPU_RESCALE_YES = 1, OPU_RESCALE_NO = 2 };
 
 struct opu_optim_settings {
     int kind; /* enum opu_optim_kind */
     double lr, momentum, beta1, beta2, eps, weight_decay;
-    int schedule; /* enum opu_schedule_kind */
+    char decay_only[OPU_OPTION_TEXT_SIZE]; /* start of the names that decay; "": all */
+    int schedule;                          /* enum opu_schedule_kind */
     uint64_t step_epochs, warmup_steps;
     double step_factor, floor;
 };
@@ -26,7 +29,7 @@ struct opu_optim_settings {
 struct opu_feedback_settings {
     char device[OPU_OPTION_TEXT_SIZE], encode[OPU_OPTION_TEXT_SIZE], readout[OPU_OPTION_TEXT_SIZE];
     int rescale; /* enum opu_rescale */
-    uint64_t bits, seed;
+    uint64_t bits, seed, spread;
 };
 
 /* Correlations of the device's probe; 0: never. */
@@ -41,19 +44,37 @@ struct opu_settings {
     int evaluate; /* enum opu_evaluate */
     uint64_t holdout;
     uint64_t train_rows, evaluate_rows; /* 0: all */
+    int split;                          /* enum opu_node_split */
+    double valid_links, test_links;     /* shares of the edges held out */
     int model, activation; /* indices into the choices of model.name and model.activation */
     char hidden[OPU_OPTION_TEXT_SIZE];
+    uint64_t heads;
+    double dropout, dropout_features, dropout_attention;
     int method; /* enum opu_method of core/nn/graph.h */
     uint64_t epochs, batch, seed;
     struct opu_optim_settings optim;
     struct opu_feedback_settings feedback;
     uint64_t align_every, align_rows, checkpoint_every;
+    int align_labels; /* enum opu_align_labels */
     struct opu_probe_settings probe;
+};
+
+#define OPU_METHOD_KEYS 24
+
+/* A key that another method has another value of: section [bp.optim] of an .ini file. */
+struct opu_method_key {
+    int method; /* enum opu_method */
+    char key[64];
+    char value[OPU_OPTION_TEXT_SIZE];
+    char other[OPU_OPTION_TEXT_SIZE]; /* what holds where the method is another one */
+    bool held;                        /* value stands in the settings, other is kept here */
 };
 
 struct opu_train_config {
     struct opu_context *context;
     struct opu_settings settings;
+    size_t n_method_keys;
+    struct opu_method_key method_keys[OPU_METHOD_KEYS];
 };
 
 /* Whether a checkpoint may be resumed with another value of this key. */

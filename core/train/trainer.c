@@ -2,6 +2,7 @@
 /* Makes a trainer: data, graphs, optimiser, device, then the run folder. */
 #include "core/train/trainer.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,6 @@
 #include "core/base/mem.h"
 #include "core/base/number.h"
 
-#define EVALUATE_ROWS ((size_t)1000)
 #define MAX_WIDTH 65536
 
 /* "1024,1024" -> widths; "" has none. */
@@ -38,39 +38,29 @@ static int parse_hidden(const char *text, struct opu_model_options *options)
     return OPU_OK;
 }
 
-static int open_data(struct opu_trainer *t)
+static int open_task(struct opu_trainer *t)
 {
     const struct opu_settings *s = &t->config.settings;
-    char task[OPU_OPTION_TEXT_SIZE];
-    OPU_TRY(opu_train_config_get(&t->config, "data.task", task, sizeof task));
-    struct opu_dataset_options const options = {
-        .dir = s->data_dir,
-        .hold_out = s->evaluate == OPU_EVALUATE_HOLDOUT ? (size_t)s->holdout : 0,
-        .max_rows = {(size_t)s->train_rows, (size_t)s->evaluate_rows},
+    char name[OPU_OPTION_TEXT_SIZE];
+    OPU_TRY(opu_train_config_get(&t->config, "model.name", name, sizeof name));
+    OPU_TRY(opu_model_find(&t->architecture, name));
+    OPU_TRY(opu_task_open(&t->task, t->context, s, t->architecture));
+    t->model = (struct opu_model_options){
+        .size = sizeof t->model,
+        .activation = (enum opu_activation)s->activation,
+        .heads = (size_t)s->heads,
+        .dropout = s->dropout,
+        .dropout_features = s->dropout_features,
+        .dropout_attention = s->dropout_attention,
     };
-    OPU_TRY(opu_dataset_open(&t->data, t->context, task, &options));
-    size_t const rows = t->data->info.n_rows[OPU_SPLIT_TRAIN];
-    t->steps = (rows + s->batch - 1) / s->batch;
-    t->order = opu_calloc(t->context, rows, sizeof *t->order);
-    return t->order ? OPU_OK : OPU_E_NO_MEMORY;
+    t->task->ops->describe(t->task, &t->model);
+    return parse_hidden(s->hidden, &t->model);
 }
 
 static int make_net(struct opu_trainer *t, struct opu_net *net, const struct opu_graph_plan *plan)
 {
-    const struct opu_settings *s = &t->config.settings;
-    struct opu_model_options options = {
-        .size = sizeof options,
-        .inputs = t->data->info.columns,
-        .classes = t->data->info.classes,
-        .activation = (enum opu_activation)s->activation,
-    };
-    char name[OPU_OPTION_TEXT_SIZE];
-    const struct opu_model *model;
-    OPU_TRY(parse_hidden(s->hidden, &options));
-    OPU_TRY(opu_train_config_get(&t->config, "model.name", name, sizeof name));
-    OPU_TRY(opu_model_find(&model, name));
     OPU_TRY(opu_graph_create(&net->graph, t->context));
-    OPU_TRY(model->build(net->graph, &options, &net->values));
+    OPU_TRY(t->architecture->build(net->graph, &t->model, &net->values));
     net->max_rows = plan->max_rows;
     return opu_graph_plan(net->graph, plan);
 }
@@ -78,11 +68,10 @@ static int make_net(struct opu_trainer *t, struct opu_net *net, const struct opu
 static int make_nets(struct opu_trainer *t)
 {
     const struct opu_settings *s = &t->config.settings;
-    size_t const n_evaluate = t->data->info.n_rows[OPU_SPLIT_EVALUATE];
     struct opu_graph_plan const train = {
         .size = sizeof train,
         .method = (enum opu_method)s->method,
-        .max_rows = (size_t)s->batch,
+        .max_rows = t->task->train_rows,
         .seed = s->seed,
         .backward = true,
     };
@@ -90,16 +79,12 @@ static int make_nets(struct opu_trainer *t)
     struct opu_graph_plan const evaluate = {
         .size = sizeof evaluate,
         .method = (enum opu_method)s->method,
-        .max_rows = n_evaluate < EVALUATE_ROWS ? n_evaluate : EVALUATE_ROWS,
+        .max_rows = t->task->evaluate_rows,
         .params_of = t->train.graph,
     };
     OPU_TRY(make_net(t, &t->evaluate, &evaluate));
-    size_t const most = evaluate.max_rows > s->batch ? evaluate.max_rows : (size_t)s->batch;
-    t->rows = opu_calloc(t->context, most, sizeof *t->rows);
-    if (!t->rows) {
-        return OPU_E_NO_MEMORY;
-    }
-    return opu_optim_init(&t->optim, t->context, &s->optim, opu_graph_params(t->train.graph));
+    OPU_TRY(opu_optim_init(&t->optim, t->context, &s->optim, opu_graph_params(t->train.graph)));
+    return opu_optim_decay_only(&t->optim, t->train.graph, s->optim.decay_only);
 }
 
 static int open_device(struct opu_trainer *t)
@@ -114,7 +99,15 @@ static int open_device(struct opu_trainer *t)
         .rescale = rescale[f->rescale],
         .seed = f->seed ? f->seed : t->config.settings.seed,
         .bits = (uint32_t)f->bits,
+        .spread = (size_t)f->spread,
+        .spread_by = t->task->spread,
     };
+    if (f->spread > 0 && !t->task->spread) {
+        return opu_fail(OPU_E_INVALID,
+                        "feedback.spread = %" PRIu64 ": the data is no graph that an error could "
+                        "be spread over, wanted 0",
+                        f->spread);
+    }
     OPU_TRY(opu_device_open(&t->device, t->context, f->device));
     OPU_TRY(opu_feedback_create(&t->feedback, t->device, t->train.graph, &options));
     t->optical_base = (struct opu_device_stats){.size = sizeof t->optical_base};
@@ -154,7 +147,7 @@ static int describe_run(struct opu_trainer *t, bool resume)
 static int make(struct opu_trainer *t, const char *run_dir, bool resume, bool rehearse)
 {
     OPU_TRY(opu_folder_open(&t->folder, run_dir, resume));
-    OPU_TRY(open_data(t));
+    OPU_TRY(open_task(t));
     OPU_TRY(make_nets(t));
     if (t->config.settings.method == OPU_METHOD_DFA) {
         OPU_TRY(open_device(t));
@@ -179,7 +172,9 @@ static int create(struct opu_trainer **out, struct opu_context *context,
     double const none = (double)NAN;
     *t = (struct opu_trainer){.context = context, .config = *config};
     t->config.context = context;
-    t->at.train_loss = t->at.train_accuracy = t->at.test_loss = t->at.test_accuracy = none;
+    t->at.train_loss = t->at.train_accuracy = none;
+    t->at.scores = (struct opu_scores){none, none, none, none, none, none, none, none};
+    t->at.best = (struct opu_best){.valid_accuracy = none, .test_accuracy = none};
     t->at.correlation = t->at.correlation_lowest = none;
     int const status = make(t, run_dir, resume, rehearse);
     if (status < 0) {
@@ -214,11 +209,9 @@ void opu_trainer_destroy(struct opu_trainer *trainer)
     opu_graph_destroy(trainer->twin.graph);
     opu_graph_destroy(trainer->evaluate.graph);
     opu_graph_destroy(trainer->train.graph);
-    opu_dataset_close(trainer->data);
+    opu_task_close(trainer->task);
     opu_folder_close(&trainer->folder);
     opu_context_free(trainer->context, trainer->taps);
-    opu_context_free(trainer->context, trainer->rows);
-    opu_context_free(trainer->context, trainer->order);
     opu_context_free(trainer->context, trainer);
 }
 
@@ -238,8 +231,8 @@ int opu_trainer_result(const struct opu_trainer *trainer, struct opu_train_resul
         .epochs = at->epochs,
         .train_loss = at->train_loss,
         .train_accuracy = at->train_accuracy,
-        .test_loss = at->test_loss,
-        .test_accuracy = at->test_accuracy,
+        .test_loss = at->scores.test_loss,
+        .test_accuracy = at->scores.test_accuracy,
         .n_taps = trainer->n_taps,
         .alignment = trainer->taps,
         .seconds = at->seconds,
@@ -255,6 +248,15 @@ int opu_trainer_result(const struct opu_trainer *trainer, struct opu_train_resul
         .recalibrations = at->recalibrations,
         .correlation = at->correlation,
         .correlation_lowest = at->correlation_lowest,
+        .valid_loss = at->scores.valid_loss,
+        .valid_accuracy = at->scores.valid_accuracy,
+        .best_epoch = at->best.epoch,
+        .best_valid_accuracy = at->best.valid_accuracy,
+        .best_test_accuracy = at->best.test_accuracy,
+        .valid_auc = at->scores.valid_auc,
+        .valid_ap = at->scores.valid_ap,
+        .test_auc = at->scores.test_auc,
+        .test_ap = at->scores.test_ap,
     };
     /* A program built against an older header has a shorter struct. */
     memcpy(result, &now, size < sizeof now ? size : sizeof now);

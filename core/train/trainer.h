@@ -9,20 +9,17 @@
 
 #include <opu/train.h>
 
-#include "core/data/dataset.h"
 #include "core/dfa/alignment.h"
 #include "core/dfa/feedback.h"
-#include "core/models/models.h"
 #include "core/train/folder.h"
 #include "core/train/metrics.h"
 #include "core/train/optim.h"
-#include "core/train/settings.h"
+#include "core/train/task.h"
 
-/* A planned graph of the model, with its inputs. */
-struct opu_net {
-    struct opu_graph *graph;
-    struct opu_model_values values;
-    size_t max_rows;
+/* The first epoch with the highest accuracy on the validation nodes; epoch 0 counts too. */
+struct opu_best {
+    uint64_t epoch;
+    double valid_accuracy, test_accuracy; /* NaN: nothing validates */
 };
 
 /* All that changes while a run goes on, but for the parameters, the moments and the device. */
@@ -33,10 +30,12 @@ struct opu_position {
     uint64_t optim_step; /* done in all */
     uint64_t device_clock;
     uint64_t log_bytes[OPU_RUN_LOGS];
-    struct opu_running epoch;                                    /* of the epoch under way */
-    uint64_t rows;                                               /* trained on in all ... */
-    double seconds;                                              /* ... and in what time */
-    double train_loss, train_accuracy, test_loss, test_accuracy; /* latest; NaN before */
+    struct opu_running epoch;          /* of the epoch under way */
+    uint64_t rows;                     /* trained on in all ... */
+    double seconds;                    /* ... and in what time */
+    double train_loss, train_accuracy; /* latest; NaN before */
+    struct opu_scores scores;          /* latest; NaN before */
+    struct opu_best best;
     struct opu_optical optical; /* up to when optical_base was taken */
     uint64_t probes, recalibrations;
     uint64_t drifted;                       /* 1: the latest probe was below probe.warn */
@@ -49,15 +48,14 @@ struct opu_trainer {
     struct opu_context *context;
     struct opu_train_config config;
     struct opu_folder folder;
-    struct opu_dataset *data;
+    struct opu_task *task;
+    struct opu_model_options model; /* what every net is built with */
+    const struct opu_model *architecture;
     struct opu_net train, evaluate, twin; /* twin: for alignment, dfa alone */
     struct opu_optim optim;
     struct opu_device *device; /* dfa alone, and so the next two */
     struct opu_feedback *feedback;
     struct opu_alignment *alignment; /* NULL: not measured */
-    uint32_t *order;                 /* [training rows] their order in this epoch */
-    uint32_t *rows;                  /* [evaluate.max_rows] rows of an evaluation's batch */
-    uint64_t steps;                  /* of an epoch */
     struct opu_position at;
     struct opu_device_stats optical_base;
     size_t n_taps; /* of the latest alignment; 0 before */
@@ -69,9 +67,9 @@ struct opu_trainer {
 
 /* --- evaluate.c --- */
 
-/* Loss and accuracy over the evaluation rows, into at. OPU_E_NUMERIC. */
+/* The scores of the network as it is, into at. OPU_E_NUMERIC. */
 OPU_NODISCARD int opu_trainer_evaluate(struct opu_trainer *trainer);
-/* Alignment over the first align.rows training rows, into taps. */
+/* Alignment over what the task wants it measured on, into taps. */
 OPU_NODISCARD int opu_trainer_align(struct opu_trainer *trainer);
 /* What the optics did from the run's start up to now. */
 struct opu_optical opu_trainer_optical(const struct opu_trainer *trainer);

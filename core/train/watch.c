@@ -33,9 +33,9 @@ static uint64_t cadence(const struct opu_trainer *t)
     if (every > 0 || (opu_device_caps(t->device)->flags & OPU_CAP_DRIFT) == 0) {
         return every;
     }
-    uint64_t const batch = t->config.settings.batch;
-    uint64_t const least = (ROWS_BETWEEN + batch - 1) / batch;
-    uint64_t const wanted = t->steps / PROBES_PER_EPOCH;
+    uint64_t const rows = t->task->step_rows;
+    uint64_t const least = (ROWS_BETWEEN + rows - 1) / rows;
+    uint64_t const wanted = t->task->steps / PROBES_PER_EPOCH;
     return wanted > least ? wanted : least;
 }
 
@@ -129,7 +129,7 @@ int opu_trainer_watch(struct opu_trainer *t)
         return OPU_OK;
     }
     uint64_t const every = cadence(t);
-    if (every == 0 || (t->at.epochs * t->steps + t->at.step) % every != 0) {
+    if (every == 0 || (t->at.epochs * t->task->steps + t->at.step) % every != 0) {
         return OPU_OK;
     }
     double correlation;

@@ -63,6 +63,8 @@ struct opu_train_progress {
     double correlation;              /**< of the latest probe; NaN before the first */
     /** The step just done brought a probe below probe.warn, and the one before it was not. */
     bool drift_warning;
+    double valid_accuracy; /**< of the latest evaluation; NaN where nothing validates */
+    double test_auc;       /**< of links: see struct opu_train_result; NaN elsewhere */
 };
 
 /** Called after every step; a non-zero return stops the run after a checkpoint (OPU_E_CANCELLED).
@@ -129,6 +131,14 @@ struct opu_train_result {
     const char *projection;                 /**< opu_projection_describe(), "" without a device */
     uint64_t probes, recalibrations;        /**< see opu_projection_probe() */
     double correlation, correlation_lowest; /**< of the latest probe, and of all */
+    double valid_loss, valid_accuracy;      /**< on validation nodes */
+    /** The first epoch with the highest accuracy on the validation nodes (0: before training), and
+     * both accuracies there. */
+    uint64_t best_epoch;
+    double best_valid_accuracy, best_test_accuracy;
+    /** Links of a graph, edges held out against as many pairs without one: area under the
+     * receiver's curve, and average precision. */
+    double valid_auc, valid_ap, test_auc, test_ap;
 };
 /** Fills *result, whose size member must be set. @return OPU_OK, OPU_E_INVALID */
 OPU_API int opu_trainer_result(const struct opu_trainer *trainer, struct opu_train_result *result);
