@@ -63,6 +63,8 @@ static const struct opu_option table[] = {
     TEXT("model.hidden", hidden, "1024,1024", "widths of the hidden layers"),
     CHOICE("model.activation", activation, "tanh", "tanh|relu", "of the hidden layers, mlp alone"),
     UINT("model.heads", heads, "8", 1, 64, NULL, "heads of attention, gat and dna alone"),
+    UINT("model.groups", groups, "16", 1, 64, NULL,
+         "groups of the linear layers inside attention, dna alone"),
     REAL("model.dropout", dropout, "0", 0, 0.99, "share of hidden values dropped in training"),
     REAL("model.dropout_features", dropout_features, "0", 0, 0.99,
          "share of the nodes' features dropped in training"),

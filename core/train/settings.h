@@ -48,7 +48,7 @@ struct opu_settings {
     double valid_links, test_links;     /* shares of the edges held out */
     int model, activation; /* indices into the choices of model.name and model.activation */
     char hidden[OPU_OPTION_TEXT_SIZE];
-    uint64_t heads;
+    uint64_t heads, groups;
     double dropout, dropout_features, dropout_attention;
     int method; /* enum opu_method of core/nn/graph.h */
     uint64_t epochs, batch, seed;

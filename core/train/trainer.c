@@ -49,6 +49,7 @@ static int open_task(struct opu_trainer *t)
         .size = sizeof t->model,
         .activation = (enum opu_activation)s->activation,
         .heads = (size_t)s->heads,
+        .groups = (size_t)s->groups,
         .dropout = s->dropout,
         .dropout_features = s->dropout_features,
         .dropout_attention = s->dropout_attention,
