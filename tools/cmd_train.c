@@ -49,8 +49,13 @@ static int on_progress(void *user, const struct opu_train_progress *progress)
             fprintf(stderr, "train loss %.4f accuracy %.2f %%   ", progress->train_loss,
                     100.0 * progress->train_accuracy);
         }
-        fprintf(stderr, "test loss %.4f accuracy %.2f %%", progress->test_loss,
-                100.0 * progress->test_accuracy);
+        fprintf(stderr, "test loss %.4f", progress->test_loss);
+        if (isfinite(progress->test_accuracy)) {
+            fprintf(stderr, " accuracy %.2f %%", 100.0 * progress->test_accuracy);
+        }
+        if (isfinite(progress->test_auc)) {
+            fprintf(stderr, " AUC %.2f %%", 100.0 * progress->test_auc);
+        }
         if (progress->rows_per_second > 0.0) {
             fprintf(stderr, "   %.0f rows/s", progress->rows_per_second);
         }

@@ -5,8 +5,37 @@
 #include "tools/run_folder.h"
 
 #include <inttypes.h>
+#include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What nodes and links of a graph have beside; NaN elsewhere. */
+static const struct {
+    const char *key, *label;
+    size_t offset;
+    bool percent;
+} extras[] = {
+    {"best_valid_accuracy", "best validation",
+     offsetof(struct opu_train_result, best_valid_accuracy), true},
+    {"best_test_accuracy", "test accuracy there",
+     offsetof(struct opu_train_result, best_test_accuracy), true},
+    {"valid_accuracy", "validation, last", offsetof(struct opu_train_result, valid_accuracy), true},
+    {"valid_loss", "validation loss", offsetof(struct opu_train_result, valid_loss), false},
+    {"test_auc", "AUC, test edges", offsetof(struct opu_train_result, test_auc), true},
+    {"test_ap", "AP, test edges", offsetof(struct opu_train_result, test_ap), true},
+    {"valid_auc", "AUC, validation", offsetof(struct opu_train_result, valid_auc), true},
+    {"valid_ap", "AP, validation", offsetof(struct opu_train_result, valid_ap), true},
+};
+
+#define N_EXTRAS (sizeof extras / sizeof extras[0])
+
+static double extra(const struct opu_train_result *result, size_t i)
+{
+    double value;
+    memcpy(&value, (const char *)result + extras[i].offset, sizeof value);
+    return value;
+}
 
 static json_t *metrics_json(const struct opu_train_result *result)
 {
@@ -17,11 +46,20 @@ static json_t *metrics_json(const struct opu_train_result *result)
                               json_pack("{s:s, s:o, s:o}", "tap", tap->tap, "mean",
                                         cli_json_real(tap->mean), "std", cli_json_real(tap->std)));
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "test_accuracy",
-                     cli_json_real(result->test_accuracy), "test_loss",
-                     cli_json_real(result->test_loss), "train_accuracy",
-                     cli_json_real(result->train_accuracy), "train_loss",
-                     cli_json_real(result->train_loss), "alignment", alignment);
+    json_t *const metrics = json_pack("{s:o, s:o, s:o, s:o, s:o}", "test_accuracy",
+                                      cli_json_real(result->test_accuracy), "test_loss",
+                                      cli_json_real(result->test_loss), "train_accuracy",
+                                      cli_json_real(result->train_accuracy), "train_loss",
+                                      cli_json_real(result->train_loss), "alignment", alignment);
+    for (size_t i = 0; i < N_EXTRAS; i++) {
+        if (isfinite(extra(result, i))) {
+            json_object_set_new(metrics, extras[i].key, cli_json_real(extra(result, i)));
+        }
+    }
+    if (isfinite(result->best_valid_accuracy)) {
+        json_object_set_new(metrics, "best_epoch", json_integer((json_int_t)result->best_epoch));
+    }
+    return metrics;
 }
 
 static void add_figures(json_t *document, const struct opu_train_result *result)
@@ -94,7 +132,16 @@ void train_result_print(const struct train_summary *summary, const struct opu_tr
     cli_format_seconds(time, sizeof time, result->seconds);
     printf("%s: %s%s%s, seed %s, %" PRIu64 " epochs\n", summary->preset, summary->method,
            summary->device[0] != 0 ? " over " : "", summary->device, summary->seed, result->epochs);
-    printf("  %-20s %.2f %%\n", "test accuracy", 100.0 * result->test_accuracy);
+    if (isfinite(result->test_accuracy)) {
+        printf("  %-20s %.2f %%\n", "test accuracy", 100.0 * result->test_accuracy);
+    }
+    for (size_t i = 0; i < N_EXTRAS; i++) {
+        double const value = extra(result, i);
+        if (isfinite(value)) {
+            printf(extras[i].percent ? "  %-20s %.2f %%\n" : "  %-20s %.4f\n", extras[i].label,
+                   extras[i].percent ? 100.0 * value : value);
+        }
+    }
     printf("  %-20s %.4f\n", "test loss", result->test_loss);
     for (size_t i = 0; i < result->n_taps; i++) {
         snprintf(label, sizeof label, "alignment %s", result->alignment[i].tap);
