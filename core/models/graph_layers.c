@@ -33,13 +33,14 @@ static int check_widths(const struct opu_model_options *options, const struct op
 
 static int check_dropout(const struct opu_model_options *options, const char *model)
 {
-    double const p[] = {options->dropout, options->dropout_features, options->dropout_attention};
+    double const p[] = {options->dropout, options->dropout_features, options->dropout_attention,
+                        options->dropout_attention_last};
     for (size_t i = 0; i < sizeof p / sizeof p[0]; i++) {
         if (!(p[i] >= 0.0 && p[i] < 1.0)) {
             return opu_fail(OPU_E_INVALID,
-                            "%s: dropout %g, of features %g, of attention %g, wanted at least 0, "
-                            "below 1",
-                            model, p[0], p[1], p[2]);
+                            "%s: dropout %g, of features %g, of attention %g and %g, wanted at "
+                            "least 0, below 1",
+                            model, p[0], p[1], p[2], p[3]);
         }
     }
     return OPU_OK;
