@@ -96,16 +96,16 @@ static void judge(struct check *check, const struct drift *drift)
                                           .x = drift->time_s,
                                           .measured = drift->seen,
                                           .expected = expected};
-    check_take(
-        check,
-        &(struct opu_check_row){.name = "probe right after calibration",
-                                .formula = "1: the matrix has had no time to move; correlation of "
+    check_take(check,
+               &(struct opu_check_row){.name = "probe right after calibration",
+                                       .formula =
+                                           "1: the matrix has had no time to move; correlation of "
                                            "a fixed pattern's answers (core/device/probe.c)",
-                                .value = drift->seen[0],
-                                .low = 1.0 - PROBE_NOISE,
-                                .high = 1.0 + PROBE_NOISE,
-                                .samples = 0.0},
-        false, "noise of one probe");
+                                       .value = drift->seen[0],
+                                       .low = 1.0 - PROBE_NOISE,
+                                       .high = 1.0 + PROBE_NOISE,
+                                       .samples = 0.0},
+               false, "noise of one probe");
     char why[96];
     snprintf(why, sizeof why, "%.3g left after %.3g s", last, drift->time_s[drift->n - 1]);
     check_take(

@@ -151,7 +151,7 @@ static void distances_are_plain_sums_at_every_level(void **state)
     struct numbers numbers = {.seed = 94};
     for (size_t d = 1; d < 200; d += 33) {
         float *const a = make_numbers(&numbers, d * 16), *const b = make_numbers(&numbers, d * 16);
-        float base[16 * 16], out[16 * 16];
+        float base[16 * 16] = {0}, out[16 * 16];
         for (int level = 0; level < OPU_ISA_COUNT; level++) {
             if (!opu_isa_usable(level)) {
                 continue;
