@@ -216,7 +216,9 @@ static void unknown_keys_are_refused(void **state)
     const char *const last = strrchr(opu_error_message(), ',');
     unsigned more = 0;
     assert_int_equal(sscanf(last, ", and %u more", &more), 1); /* whole keys, then a count */
-    assert_true(more > 0 && more < 30);
+    size_t n;
+    (void)opu_train_options(&n);
+    assert_true(more > 0 && more + 3 < n); /* the first few fit */
     assert_int_equal(opu_train_config_get(config, "optim.rl", text, sizeof text), OPU_E_NOT_FOUND);
     assert_int_equal(opu_train_config_get(config, "model.hidden", text, sizeof text),
                      OPU_E_INVALID);
