@@ -59,22 +59,9 @@ struct opu_settings {
     struct opu_probe_settings probe;
 };
 
-#define OPU_METHOD_KEYS 24
-
-/* A key that another method has another value of: section [bp.optim] of an .ini file. */
-struct opu_method_key {
-    int method; /* enum opu_method */
-    char key[64];
-    char value[OPU_OPTION_TEXT_SIZE];
-    char other[OPU_OPTION_TEXT_SIZE]; /* what holds where the method is another one */
-    bool held;                        /* value stands in the settings, other is kept here */
-};
-
 struct opu_train_config {
     struct opu_context *context;
     struct opu_settings settings;
-    size_t n_method_keys;
-    struct opu_method_key method_keys[OPU_METHOD_KEYS];
 };
 
 /* Whether a checkpoint may be resumed with another value of this key. */
