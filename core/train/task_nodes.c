@@ -72,12 +72,12 @@ static void score(const struct nodes_task *t, const struct opu_net *net, enum op
         const float *const x = logits + nodes->node[i] * n;
         size_t const label = (size_t)t->data->labels[nodes->node[i]];
         size_t top = 0;
-        double total = 0;
+        double total = 1; /* of the top */
         for (size_t j = 1; j < n; j++) {
             top = x[j] > x[top] ? j : top;
         }
         for (size_t j = 0; j < n; j++) {
-            total += exp((double)x[j] - (double)x[top]);
+            total += j == top ? 0 : exp((double)x[j] - (double)x[top]);
         }
         sum += log(total) + (double)x[top] - (double)x[label];
         correct += top == label;
